@@ -1,0 +1,8 @@
+"""`python -m tradewright`: the same command as the installed `tradewright`."""
+
+from __future__ import annotations
+
+from tradewright.cli.main import app
+
+if __name__ == "__main__":
+    app()

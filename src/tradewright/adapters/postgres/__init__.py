@@ -1,0 +1,10 @@
+"""Orders, fills and the journal in PostgreSQL; the SQL stands in the files beside the code."""
+
+from __future__ import annotations
+
+from tradewright.adapters.postgres.journal import PostgresJournal
+from tradewright.adapters.postgres.orders import PostgresOrderStore
+from tradewright.adapters.postgres.pool import Pool, open_pool
+from tradewright.adapters.postgres.schema import migrate
+
+__all__ = ["Pool", "PostgresJournal", "PostgresOrderStore", "migrate", "open_pool"]

@@ -1,0 +1,135 @@
+"""Small shared states in Redis: switches and breakers, written by compare-and-set.
+
+A state is JSON with its version, and a Lua script compares and writes in one step. Nothing is
+retried here: a second attempt after a lost reply would meet its own first write and call it
+somebody else's. Whatever cannot be known is a SafetyError.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final, Self
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from tradewright.core.errors import ConfigError, ConflictError, InvalidInput, SafetyError
+from tradewright.core.records import JsonValue
+from tradewright.ports import Versioned
+
+KILL_SWITCH_KEY: Final = "kill_switch:state"
+CIRCUIT_BREAKER_KEY: Final = "circuit_breaker:state"
+ANSWER_SECONDS = 2.0
+
+# Returns the version that was found; the write happened if it is the one expected.
+_COMPARE_AND_SET = """
+local stored = redis.call('GET', KEYS[1])
+local found = 0
+if stored then found = cjson.decode(stored)['version'] end
+if type(found) ~= 'number' then return redis.error_reply('the stored state has no version') end
+if found == tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[2]) end
+return found
+"""
+
+
+class RedisStateStore:
+    """Versioned states in a Redis database."""
+
+    def __init__(self, client: Redis, place: str) -> None:
+        """Use a client that does not retry; `place` names the server in errors."""
+        self._client = client
+        self._place = place
+        self._script = client.register_script(_COMPARE_AND_SET)
+
+    @classmethod
+    async def connect(cls, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> Self:
+        """Connect to a server.
+
+        Raises:
+            ConfigError: The URL cannot be read, or nothing answers there in time.
+        """
+        try:
+            client = Redis.from_url(
+                url,
+                socket_timeout=answer_seconds,
+                socket_connect_timeout=answer_seconds,
+                retry=Retry(NoBackoff(), 0),
+                decode_responses=True,
+            )
+        except ValueError as failure:
+            raise ConfigError(
+                f"the Redis URL cannot be read: {failure}",
+                "write REDIS_URL as redis://:password@host:port/0",
+            ) from failure
+        store = cls(client, _place(client))
+        try:
+            await client.ping()
+        except (RedisError, OSError) as failure:
+            await client.aclose()
+            raise ConfigError(
+                f"no Redis at {store._place}: {_reason(failure)}",
+                "start the server or mend REDIS_URL; unset it to use the embedded one",
+            ) from failure
+        return store
+
+    async def get(self, key: str) -> Versioned | None:
+        """Read a state; None if never written; raise SafetyError if that cannot be known."""
+        try:
+            stored = await self._client.get(key)
+        except (RedisError, OSError) as failure:
+            raise self._unknown(key, failure) from failure
+        return None if stored is None else self._parse(key, stored)
+
+    async def compare_and_set(self, key: str, value: JsonValue, expected: int) -> int:
+        """Write over version `expected` (0: none yet) and return the new version.
+
+        Raises:
+            ConflictError: Another version is there.
+            InvalidInput: The value cannot be written as JSON.
+            SafetyError: Whether it was written cannot be known.
+        """
+        version = expected + 1
+        try:
+            body = json.dumps({"version": version, "value": value}, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as failure:
+            raise InvalidInput(key, value, f"cannot be written as JSON: {failure}") from failure
+        try:
+            found = int(await self._script(keys=[key], args=[expected, body]))
+        except (RedisError, OSError) as failure:
+            raise self._unknown(key, failure) from failure
+        if found != expected:
+            raise ConflictError(key, expected, found or None)
+        return version
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+    def _parse(self, key: str, stored: str | bytes) -> Versioned:
+        try:
+            body = json.loads(stored)
+            return Versioned(body["value"], int(body["version"]))
+        except (ValueError, TypeError, KeyError) as failure:
+            raise SafetyError(
+                f"{key} in {self._place} is no versioned state: {stored!r}"
+            ) from failure
+
+    def _unknown(self, key: str, failure: Exception) -> SafetyError:
+        return SafetyError(
+            f"{key}: Redis at {self._place} did not answer ({_reason(failure)}), "
+            "so the state cannot be known"
+        )
+
+
+def _place(client: Redis) -> str:
+    facts = client.connection_pool.connection_kwargs
+    if "path" in facts:
+        return str(facts["path"])
+    return f"{facts.get('host', 'localhost')}:{facts.get('port', 6379)}"
+
+
+def _reason(failure: Exception) -> str:
+    words = str(failure).strip().splitlines()
+    return words[0] if words else type(failure).__name__

@@ -1,0 +1,1 @@
+"""What a series of equity says."""

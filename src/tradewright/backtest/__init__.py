@@ -1,0 +1,1 @@
+"""The engine over replayed history, and its report."""

@@ -1,0 +1,233 @@
+"""Backtest(spec, market).run(): the live engine over replayed history.
+
+The loop performs the engine's commands at the simulated venue and nothing else; every decision,
+check and booking is the engine's. Only rows in which orders work are shown to the venue, since
+the others cannot concern it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tradewright.backtest.replay import Replay
+from tradewright.core.decisions import Refusal
+from tradewright.core.events import (
+    Alert,
+    BarClosed,
+    BarOpened,
+    Cancel,
+    CashMoved,
+    Delisted,
+    DividendPaid,
+    Filled,
+    Record,
+    SessionOpened,
+    SplitApplied,
+    Submit,
+    Submitted,
+    SwitchChanged,
+)
+from tradewright.core.ids import InstrumentId
+from tradewright.core.money import Money
+from tradewright.data.adjust import split_growth
+from tradewright.engine.run import assemble, rows_of
+from tradewright.execution.venue import SimulatedVenue
+from tradewright.risk.switches import GLOBAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from tradewright.core.events import Command, Event
+    from tradewright.core.frames import FloatArray, IntArray
+    from tradewright.core.ids import OrderId
+    from tradewright.core.orders import Fill, OrderState
+    from tradewright.data.history import MarketData
+    from tradewright.engine.engine import Engine
+    from tradewright.engine.run import Rows, RunSpec
+    from tradewright.portfolio.ledger import Book
+    from tradewright.strategies.strategy import Strategy
+
+NOTHING: Final = InstrumentId("")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What a run came to.
+
+    `equity` [row] is at each close in float currency, from the row before the first that could
+    trade; `times` are the rows' ends in nanoseconds. `book` and `final_equity` are exact.
+    """
+
+    spec: RunSpec
+    times: IntArray
+    equity: FloatArray
+    invested: FloatArray
+    orders: Mapping[OrderId, OrderState]
+    fills: Sequence[Fill]
+    refusals: Sequence[Refusal]
+    alerts: Sequence[Alert]
+    book: Book
+    final_equity: Decimal | None
+    rows: int
+
+
+class Tape:
+    """What was held when: cash and quantities, noted whenever they may have changed."""
+
+    def __init__(self, first: int) -> None:
+        """Begin at a row."""
+        self._cash: list[tuple[int, float]] = []
+        self._quantities: dict[InstrumentId, list[tuple[int, float]]] = {}
+        self._first = first
+
+    def note(self, row: int, engine: Engine, instrument: InstrumentId) -> None:
+        """Note the book after something was booked on an instrument."""
+        ledger = engine.ledger
+        self._cash.append((row, float(ledger.cash)))
+        if instrument:
+            held = ledger.quantities.get(instrument)
+            changes = self._quantities.setdefault(instrument, [])
+            changes.append((row, float(held) if held is not None else 0.0))
+
+    def curve(self, market: MarketData, stop: int) -> tuple[FloatArray, FloatArray]:
+        """Return equity and gross invested value at the close of each row, shape (rows,)."""
+        frame, first = market.frame, self._first
+        cash = _steps(self._cash, first, stop)
+        equity, gross = cash, np.zeros(stop - first)
+        splits = split_growth(frame, market.actions)
+        for instrument, changes in self._quantities.items():
+            column = frame.index(instrument)
+            marks = _filled(frame.close[:stop, column] * splits[:stop, column])
+            value = _steps(changes, first, stop) * marks[first:] / splits[first:stop, column]
+            value = np.where(np.isnan(value), 0.0, value)
+            equity = equity + value
+            gross += np.abs(value)
+        return equity, gross
+
+
+def _steps(changes: Sequence[tuple[int, float]], first: int, stop: int) -> FloatArray:
+    rows = np.array([row for row, _ in changes], dtype=np.int64)
+    values = np.array([0.0, *(value for _, value in changes)])
+    return values[np.searchsorted(rows, np.arange(first, stop), side="right")]
+
+
+def _filled(values: FloatArray) -> FloatArray:
+    known = np.where(np.isnan(values), 0, np.arange(len(values)))
+    return values[np.maximum.accumulate(known)]
+
+
+def _concerns(event: Event) -> InstrumentId | None:
+    match event:
+        case Filled():
+            return event.fill.instrument
+        case SplitApplied():
+            return event.split.instrument
+        case DividendPaid():
+            return event.dividend.instrument
+        case Delisted():
+            return event.delisting.instrument
+        case CashMoved():
+            return NOTHING
+        case _:
+            return None
+
+
+class Backtest:
+    """A spec and a market, ready to run."""
+
+    def __init__(
+        self, spec: RunSpec, market: MarketData, *, strategy: Strategy | None = None
+    ) -> None:
+        """Build the engine and the venue."""
+        self.spec = spec
+        self.market = market
+        self.rows: Rows = rows_of(spec, market)
+        self.engine = assemble(spec, market, self.rows, strategy=strategy)
+        self._venue = SimulatedVenue(market.frame, market.instruments, spec.venue_model())
+        self._tape = Tape(self.rows.first - 1)
+        self._refusals: list[Refusal] = []
+        self._alerts: list[Alert] = []
+        self._row = self.rows.first - 1
+
+    def run(self, progress: Callable[[int, int], None] | None = None) -> Result:
+        """Live through the rows; `progress` is told rows done and rows in all, once a session."""
+        engine, venue, rows = self.engine, self._venue, self.rows
+        opening = self.market.frame.started(self._row)
+        self._handle(SwitchChanged(GLOBAL, engaged=False, at=opening, reason="backtest"))
+        self._handle(CashMoved(Money(self.spec.capital), opening, "opening balance"))
+        self._perform(engine.handle(BarClosed(self.market.frame, self._row)))
+        total = rows.last - rows.first + 1
+        replay = Replay(
+            self.market.frame, self.market.actions, first=rows.first, stop=rows.last + 1
+        )
+        for event in replay:
+            kind = type(event)
+            if kind is BarClosed:
+                self._row = event.row  # type: ignore[union-attr]
+                if venue.working:
+                    self._answers(venue.close_bar(self._row))
+                commands = engine.handle(event)
+                if commands:
+                    self._perform(commands)
+            elif kind is BarOpened:
+                self._row = event.row  # type: ignore[union-attr]
+                if venue.working:
+                    self._answers(venue.open_bar(self._row))
+            else:
+                if venue.working:
+                    self._answers(venue.step(event))
+                self._handle(event)
+                if progress is not None and kind is SessionOpened:
+                    progress(self._row - rows.first + 1, total)
+        return self._result(total)
+
+    def _handle(self, event: Event) -> None:
+        self._perform(self.engine.handle(event))
+        name = _concerns(event)
+        if name is not None:
+            self._tape.note(self._row, self.engine, name)
+
+    def _answers(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._handle(event)
+
+    def _perform(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Submit):
+                order, at = command.approved.order, command.approved.at
+                self.engine.handle(Submitted(order.id, at))
+                self.engine.handle(self._venue.accept(order, at))
+            elif isinstance(command, Alert):
+                self._alerts.append(command)
+            elif isinstance(command, Cancel):
+                self._cancel(command, self.market.frame.known(self._row))
+            elif isinstance(command, Record) and isinstance(command.subject, Refusal):
+                self._refusals.append(command.subject)
+
+    def _cancel(self, command: Cancel, at: datetime) -> None:
+        answer = self._venue.cancel(command.order, at)
+        if answer is not None:
+            self._handle(answer)
+
+    def _result(self, total: int) -> Result:
+        stop = self.rows.last + 1
+        equity, invested = self._tape.curve(self.market, stop)
+        self.engine.ledger.check()
+        return Result(
+            spec=self.spec,
+            times=self.market.frame.end[self.rows.first - 1 : stop],
+            equity=equity,
+            invested=invested,
+            orders=self.engine.desk.states,
+            fills=self.engine.desk.fills,
+            refusals=self._refusals,
+            alerts=self._alerts,
+            book=self.engine.ledger.snapshot(),
+            final_equity=self.engine.equity(),
+            rows=total,
+        )

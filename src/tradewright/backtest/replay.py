@@ -1,0 +1,111 @@
+"""Replay: history as a stream of events in order of time.
+
+Within a session: it opens, corporate actions take effect, then each row opens and closes, and
+the session closes. A dividend comes before a split of the same day, since it is paid on the old
+shares. `BarOpened` is for the venue; a strategy learns of a row when it has closed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tradewright.core.events import (
+    BarClosed,
+    BarOpened,
+    Delisted,
+    DividendPaid,
+    SessionClosed,
+    SessionOpened,
+    SplitApplied,
+)
+from tradewright.core.market import CashDividend, Delisting, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tradewright.core.events import BookEvent, Event
+    from tradewright.core.frames import BarFrame
+    from tradewright.core.market import CorporateAction
+
+_ORDER = {CashDividend: 0, Split: 1, Delisting: 2}
+
+
+class Replay:
+    """The events of rows `first` up to, not including, `stop` of a frame."""
+
+    def __init__(
+        self,
+        frame: BarFrame,
+        actions: Sequence[CorporateAction],
+        *,
+        first: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        """Sort the corporate actions to the sessions in which they take effect."""
+        self._frame = frame
+        self._first = first
+        self._stop = len(frame) if stop is None else stop
+        self._openings: dict[int, list[CorporateAction]] = defaultdict(list)
+        self._endings: dict[int, list[Delisting]] = defaultdict(list)
+        dates = [session.date for session in frame.sessions]
+        for action in sorted(actions, key=lambda a: (a.ex_date, _ORDER[type(a)], a.instrument)):
+            if action.instrument not in frame:
+                continue
+            # An action on a day without a session takes effect at the next one.
+            index = next((i for i, day in enumerate(dates) if day >= action.ex_date), None)
+            if index is None:
+                continue
+            if isinstance(action, Delisting):
+                self._endings[index].append(action)
+            else:
+                self._openings[index].append(action)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events, numbered from 1."""
+        frame = self._frame
+        sessions = frame.session.tolist()
+        stop = self._stop
+        seq = 0
+        current = -1
+        for row in range(self._first, stop):
+            session = sessions[row]
+            if session != current:
+                current = session
+                seq += 1
+                opened = frame.sessions[session]
+                yield SessionOpened(opened, opened.open, seq)
+                for event in self.openings(row):
+                    seq += 1
+                    yield event
+            seq += 2
+            yield BarOpened(frame, row, seq - 1)
+            yield BarClosed(frame, row, seq)
+            if row + 1 == stop or sessions[row + 1] != session:
+                for ending in self.endings(row):
+                    seq += 1
+                    yield ending
+                seq += 1
+                closed = frame.sessions[session]
+                yield SessionClosed(closed, closed.close, seq)
+
+    def openings(self, row: int) -> Iterator[BookEvent]:
+        """Yield the dividends and splits that take effect as the session of `row` opens."""
+        frame = self._frame
+        session = int(frame.session[row])
+        at = frame.sessions[session].open
+        for action in self._openings.get(session, ()):
+            last = frame.last_price(row - 1, frame.index(action.instrument))
+            if isinstance(action, CashDividend):
+                yield DividendPaid(action, at)
+            elif isinstance(action, Split) and last is not None:
+                yield SplitApplied(action, last[0], at)
+
+    def endings(self, row: int) -> Iterator[Delisted]:
+        """Yield the delistings after the session of `row`."""
+        frame = self._frame
+        session = int(frame.session[row])
+        for action in self._endings.get(session, ()):
+            last = frame.last_price(row, frame.index(action.instrument))
+            if last is not None:
+                yield Delisted(action, last[0], frame.sessions[session].close)

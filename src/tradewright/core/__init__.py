@@ -1,0 +1,1 @@
+"""The vocabulary: what can be said about markets, orders and money, and nothing that acts."""

@@ -1,0 +1,357 @@
+"""The closed unions of what can happen (Event) and of what can be commanded (Command).
+
+Each event has `at`, when it happened (aware UTC), and `seq`, its place in its source's order.
+A BarClosed is one row of a frame: all the bars of one time frame that end together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from tradewright.core.decisions import Approved, Refusal
+from tradewright.core.orders import Fill, OrderEventKind, OrderStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from tradewright.core.frames import BarFrame
+    from tradewright.core.ids import InstrumentId, OrderId, VenueOrderId
+    from tradewright.core.market import CashDividend, Delisting, Quote, Split
+    from tradewright.core.money import Money
+    from tradewright.core.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class BarClosed:
+    """Row `row` of `frame` has closed; everything up to it is known."""
+
+    frame: BarFrame
+    row: int
+    seq: int = 0
+
+    @property
+    def at(self) -> datetime:
+        """When the bars of the row could be known."""
+        return self.frame.known(self.row)
+
+
+@dataclass(frozen=True, slots=True)
+class BarOpened:
+    """The open of row `row` has printed: the venue's news, which no strategy is shown."""
+
+    frame: BarFrame
+    row: int
+    seq: int = 0
+
+    @property
+    def at(self) -> datetime:
+        """When the row began."""
+        return self.frame.started(self.row)
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteSeen:
+    """A quote arrived."""
+
+    quote: Quote
+    at: datetime
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    """The market opened."""
+
+    session: Session
+    at: datetime
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """The market closed."""
+
+    session: Session
+    at: datetime
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A time that was asked for has come."""
+
+    name: str
+    at: datetime
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The order is about to leave for the venue: marked before the request, once."""
+
+    order: OrderId
+    at: datetime
+    seq: int = 0
+    venue_id: None = None
+    reason: str = ""
+    kind: ClassVar[Literal[OrderEventKind.SUBMITTED]] = OrderEventKind.SUBMITTED
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """The venue's answer was lost or unreadable: whether it has the order is unknown."""
+
+    order: OrderId
+    at: datetime
+    reason: str
+    seq: int = 0
+    venue_id: None = None
+    kind: ClassVar[Literal[OrderEventKind.UNCONFIRMED]] = OrderEventKind.UNCONFIRMED
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The venue has the order under its own id."""
+
+    order: OrderId
+    at: datetime
+    venue_id: VenueOrderId | None
+    seq: int = 0
+    reason: str = ""
+    kind: ClassVar[Literal[OrderEventKind.ACCEPTED]] = OrderEventKind.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The venue reports a working status that no other event stands for."""
+
+    order: OrderId
+    at: datetime
+    status: OrderStatus
+    venue_id: VenueOrderId | None = None
+    seq: int = 0
+    reason: str = ""
+    kind: ClassVar[Literal[OrderEventKind.REPORTED]] = OrderEventKind.REPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Some of the order traded; `cumulative` is the venue's own count afterwards, if given."""
+
+    order: OrderId
+    at: datetime
+    fill: Fill
+    cumulative: Decimal | None = None
+    seq: int = 0
+    venue_id: VenueOrderId | None = None
+    reason: str = ""
+    kind: ClassVar[Literal[OrderEventKind.FILLED]] = OrderEventKind.FILLED
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """We asked the venue to cancel."""
+
+    order: OrderId
+    at: datetime
+    reason: str
+    seq: int = 0
+    venue_id: None = None
+    kind: ClassVar[Literal[OrderEventKind.CANCEL_ASKED]] = OrderEventKind.CANCEL_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRefused:
+    """The venue did not cancel; the order works on."""
+
+    order: OrderId
+    at: datetime
+    reason: str
+    venue_id: VenueOrderId | None = None
+    seq: int = 0
+    kind: ClassVar[Literal[OrderEventKind.CANCEL_REFUSED]] = OrderEventKind.CANCEL_REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The rest of the order is gone."""
+
+    order: OrderId
+    at: datetime
+    reason: str = ""
+    venue_id: VenueOrderId | None = None
+    seq: int = 0
+    kind: ClassVar[Literal[OrderEventKind.CANCELED]] = OrderEventKind.CANCELED
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The venue refused the order."""
+
+    order: OrderId
+    at: datetime
+    reason: str
+    venue_id: VenueOrderId | None = None
+    seq: int = 0
+    kind: ClassVar[Literal[OrderEventKind.REJECTED]] = OrderEventKind.REJECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The order's time in force ran out."""
+
+    order: OrderId
+    at: datetime
+    reason: str = ""
+    venue_id: VenueOrderId | None = None
+    seq: int = 0
+    kind: ClassVar[Literal[OrderEventKind.EXPIRED]] = OrderEventKind.EXPIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The order gave way to `successor`."""
+
+    order: OrderId
+    at: datetime
+    successor: OrderId
+    venue_id: VenueOrderId | None = None
+    seq: int = 0
+    reason: str = ""
+    kind: ClassVar[Literal[OrderEventKind.REPLACED]] = OrderEventKind.REPLACED
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The order never reached the venue, as far as could be found out."""
+
+    order: OrderId
+    at: datetime
+    reason: str
+    seq: int = 0
+    venue_id: None = None
+    kind: ClassVar[Literal[OrderEventKind.FAILED]] = OrderEventKind.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class SplitApplied:
+    """A split took effect; `reference` is the last close before it, unadjusted."""
+
+    split: Split
+    reference: Decimal
+    at: datetime
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DividendPaid:
+    """A cash dividend went ex; it is booked on what is held."""
+
+    dividend: CashDividend
+    at: datetime
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delisted:
+    """An instrument left the market; what is held of it is paid at `price`."""
+
+    delisting: Delisting
+    price: Decimal
+    at: datetime
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CashMoved:
+    """Cash came (positive) or went."""
+
+    amount: Money
+    at: datetime
+    reason: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchChanged:
+    """The kill switch of `scope` was read: clear, engaged, or unreadable (None)."""
+
+    scope: str
+    engaged: bool | None
+    at: datetime
+    reason: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TradabilityChanged:
+    """An instrument was halted or resumed."""
+
+    instrument: InstrumentId
+    tradable: bool
+    at: datetime
+    reason: str = ""
+    seq: int = 0
+
+
+OrderEvent: TypeAlias = (
+    Submitted
+    | Unconfirmed
+    | Accepted
+    | Reported
+    | Filled
+    | CancelAsked
+    | CancelRefused
+    | Canceled
+    | Rejected
+    | Expired
+    | Replaced
+    | Failed
+)
+BookEvent: TypeAlias = SplitApplied | DividendPaid | Delisted | CashMoved
+MarketEvent: TypeAlias = (
+    BarOpened
+    | BarClosed
+    | QuoteSeen
+    | SessionOpened
+    | SessionClosed
+    | TimerFired
+    | TradabilityChanged
+)
+Event: TypeAlias = MarketEvent | OrderEvent | BookEvent | SwitchChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send this approved order: its intent is recorded first."""
+
+    approved: Approved
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Ask the venue to cancel."""
+
+    order: OrderId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Keep this for ever: a refusal, or what happened."""
+
+    subject: Refusal | OrderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Tell people; `code` is stable."""
+
+    code: str
+    message: str
+    at: datetime
+
+
+Command: TypeAlias = Submit | Cancel | Record | Alert

@@ -1,0 +1,401 @@
+"""What was asked (Order), what happened to it (OrderState), and the one transition table.
+
+An Order never changes; its state is a fold over events. The filled quantity is a fold over
+fills and may rise whatever the status, since a fill that arrives after a cancel has happened
+all the same. Whether a broker's report may overwrite a stored status is `verdict`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from tradewright.core.errors import InvalidInput, InvalidTransition
+from tradewright.core.money import ZERO, Price, Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from decimal import Decimal
+
+    from tradewright.core.events import OrderEvent
+    from tradewright.core.ids import FillId, InstrumentId, OrderId, StrategyId, VenueOrderId
+    from tradewright.core.money import Money
+
+
+class Side(StrEnum):
+    """Direction of an order or a fill."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderKind(StrEnum):
+    """When an order may trade, and at what price."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+class TimeInForce(StrEnum):
+    """How long an order works: a day, until cancelled, at once, at the open, at the close."""
+
+    DAY = "day"
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    OPG = "opg"
+    CLS = "cls"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; one vocabulary for the platform and its database."""
+
+    PENDING_NEW = "pending_new"
+    DRY_RUN = "dry_run"
+    SUBMITTED = "submitted"
+    SUBMITTED_UNCONFIRMED = "submitted_unconfirmed"
+    ACCEPTED = "accepted"
+    NEW = "new"
+    ACCEPTED_FOR_BIDDING = "accepted_for_bidding"
+    HELD = "held"
+    PENDING_CANCEL = "pending_cancel"
+    PENDING_REPLACE = "pending_replace"
+    CALCULATED = "calculated"
+    STOPPED = "stopped"
+    SUSPENDED = "suspended"
+    DONE_FOR_DAY = "done_for_day"
+    PARTIALLY_FILLED = "partially_filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    REPLACED = "replaced"
+    BLOCKED_KILL_SWITCH = "blocked_kill_switch"
+    BLOCKED_CIRCUIT_BREAKER = "blocked_circuit_breaker"
+    FILLED = "filled"
+
+    @property
+    def rank(self) -> int:
+        """How far along the order is, 1 to 5."""
+        return RANKS[self]
+
+    @property
+    def is_terminal(self) -> bool:
+        """Say whether nothing but a late fill can follow."""
+        return RANKS[self] >= _TERMINAL_RANK
+
+
+_TERMINAL_RANK: Final = 4
+UNKNOWN_RANK: Final = 0
+_BY_RANK: Final[Mapping[int, tuple[OrderStatus, ...]]] = {
+    1: (OrderStatus.PENDING_NEW, OrderStatus.DRY_RUN),
+    2: (
+        OrderStatus.SUBMITTED,
+        OrderStatus.SUBMITTED_UNCONFIRMED,
+        OrderStatus.ACCEPTED,
+        OrderStatus.NEW,
+        OrderStatus.ACCEPTED_FOR_BIDDING,
+        OrderStatus.HELD,
+    ),
+    3: (
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
+        OrderStatus.CALCULATED,
+        OrderStatus.STOPPED,
+        OrderStatus.SUSPENDED,
+        OrderStatus.DONE_FOR_DAY,
+        OrderStatus.PARTIALLY_FILLED,
+    ),
+    4: (
+        OrderStatus.CANCELED,
+        OrderStatus.EXPIRED,
+        OrderStatus.FAILED,
+        OrderStatus.REJECTED,
+        OrderStatus.REPLACED,
+        OrderStatus.BLOCKED_KILL_SWITCH,
+        OrderStatus.BLOCKED_CIRCUIT_BREAKER,
+    ),
+    5: (OrderStatus.FILLED,),
+}
+RANKS: Final = {status: rank for rank, statuses in _BY_RANK.items() for status in statuses}
+
+
+class OrderEventKind(StrEnum):
+    """What can happen to an order."""
+
+    SUBMITTED = "submitted"
+    UNCONFIRMED = "unconfirmed"
+    ACCEPTED = "accepted"
+    REPORTED = "reported"
+    CANCEL_ASKED = "cancel_asked"
+    CANCEL_REFUSED = "cancel_refused"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+    FAILED = "failed"
+
+
+_ENDS: Final = {
+    OrderEventKind.CANCELED: OrderStatus.CANCELED,
+    OrderEventKind.REJECTED: OrderStatus.REJECTED,
+    OrderEventKind.EXPIRED: OrderStatus.EXPIRED,
+    OrderEventKind.REPLACED: OrderStatus.REPLACED,
+}
+
+
+def _transitions() -> dict[tuple[OrderStatus, OrderEventKind], OrderStatus]:
+    kind, status = OrderEventKind, OrderStatus
+    table: dict[tuple[OrderStatus, OrderEventKind], OrderStatus] = {}
+    early = (status.PENDING_NEW, status.SUBMITTED, status.SUBMITTED_UNCONFIRMED)
+    for state in OrderStatus:
+        if state.is_terminal:
+            # The venue repeats itself and its channels overtake each other: late news of
+            # an ended order changes nothing.
+            for late in (kind.ACCEPTED, kind.CANCEL_REFUSED, kind.UNCONFIRMED, *_ENDS):
+                table[state, late] = state
+            continue
+        for ending, ended in _ENDS.items():
+            table[state, ending] = ended
+        table[state, kind.ACCEPTED] = status.ACCEPTED if state in early else state
+        table[state, kind.CANCEL_REFUSED] = state
+        table[state, kind.CANCEL_ASKED] = status.PENDING_CANCEL
+        table[state, kind.UNCONFIRMED] = state
+    # The attempt is marked once, before the request leaves: marking it twice is sending twice.
+    table[status.PENDING_NEW, kind.SUBMITTED] = status.SUBMITTED
+    table[status.SUBMITTED, kind.UNCONFIRMED] = status.SUBMITTED_UNCONFIRMED
+    # Never reached the venue, as far as could be found out.
+    for state in early:
+        table[state, kind.FAILED] = status.FAILED
+    # The venue knows an order that was given up: the venue is right.
+    table[status.FAILED, kind.ACCEPTED] = status.ACCEPTED
+    table[status.PENDING_CANCEL, kind.CANCEL_REFUSED] = status.NEW
+    return table
+
+
+TRANSITIONS: Final = _transitions()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked; never changes.
+
+    `limit` and `stop` go with the kind; a trailing stop has `trail_price` in currency or
+    `trail_fraction` of the price, one of them. `intent` tells equal orders of a day apart.
+    """
+
+    id: OrderId
+    strategy: StrategyId
+    instrument: InstrumentId
+    side: Side
+    quantity: Quantity
+    kind: OrderKind
+    time_in_force: TimeInForce
+    decided_at: datetime
+    limit: Price | None = None
+    stop: Price | None = None
+    trail_price: Price | None = None
+    trail_fraction: Decimal | None = None
+    reduce_only: bool = False
+    intent: str = ""
+    parent: OrderId | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a quantity or prices that do not fit the kind."""
+        if self.quantity <= 0:
+            raise InvalidInput("quantity", self.quantity, "must be positive")
+        if self.kind is OrderKind.MARKET:
+            if self.limit is None and self.stop is None and self.trail_price is None:
+                return
+            raise InvalidInput("kind", self.kind, "takes no limit, stop or trail")
+        self._check_prices()
+
+    def _check_prices(self) -> None:
+        kind = self.kind
+        wants_limit = kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+        wants_stop = kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
+        trails = sum(trail is not None for trail in (self.trail_price, self.trail_fraction))
+        for field, given, wanted in (
+            ("limit", self.limit is not None, wants_limit),
+            ("stop", self.stop is not None, wants_stop),
+            ("trail", trails == 1, kind is OrderKind.TRAILING_STOP),
+        ):
+            if given != wanted:
+                rule = "is needed for" if wanted else "does not go with"
+                raise InvalidInput(field, getattr(self, field, trails), f"{rule} a {kind} order")
+        for field in ("limit", "stop", "trail_price", "trail_fraction"):
+            value = getattr(self, field)
+            if value is not None and value <= 0:
+                raise InvalidInput(field, value, "must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution: `quantity` is positive, `side` gives the direction, `fee` is a cost."""
+
+    id: FillId
+    order: OrderId
+    instrument: InstrumentId
+    side: Side
+    quantity: Quantity
+    price: Price
+    fee: Money
+    at: datetime
+    liquidity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """Where an order stands: a fold of its events. `notional` is the sum of price × quantity."""
+
+    order: Order
+    status: OrderStatus
+    at: datetime
+    venue_id: VenueOrderId | None = None
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    version: int = 0
+    reason: str = ""
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Average price of what is filled, None while nothing is."""
+        return self.notional / self.filled if self.filled else None
+
+    @property
+    def remaining(self) -> Decimal:
+        """Quantity that may still fill: none once the order has ended."""
+        return ZERO if self.status.is_terminal else self.order.quantity - self.filled
+
+    def apply(self, event: OrderEvent) -> OrderState:
+        """Return the state after `event`; raise InvalidTransition where the table has no row.
+
+        The caller has made sure that a fill is not applied twice.
+        """
+        if event.kind is OrderEventKind.FILLED:
+            return self._fill(event.fill)
+        if event.kind is OrderEventKind.REPORTED:
+            status = self._reported(event.status)
+        else:
+            following = TRANSITIONS.get((self.status, event.kind))
+            if following is None:
+                raise InvalidTransition(self.order.id, self.status, event.kind)
+            status = following
+        if status is OrderStatus.NEW and self.filled:
+            status = OrderStatus.PARTIALLY_FILLED
+        return OrderState(
+            self.order,
+            status,
+            max(self.at, event.at),
+            self.venue_id or event.venue_id,
+            self.filled,
+            self.notional,
+            self.version + 1,
+            event.reason or self.reason,
+        )
+
+    def _reported(self, status: OrderStatus) -> OrderStatus:
+        if self.status.is_terminal or status.rank < self.status.rank:
+            return self.status
+        return status
+
+    def _fill(self, fill: Fill) -> OrderState:
+        filled = self.filled + fill.quantity
+        if filled > self.order.quantity:
+            raise InvalidTransition(self.order.id, self.status, f"fill to {filled}")
+        status = self.status
+        if filled == self.order.quantity:
+            status = OrderStatus.FILLED
+        elif status.rank < OrderStatus.PENDING_CANCEL.rank:
+            status = OrderStatus.PARTIALLY_FILLED
+        return OrderState(
+            self.order,
+            status,
+            max(self.at, fill.at),
+            self.venue_id,
+            filled,
+            self.notional + fill.quantity * fill.price,
+            self.version + 1,
+            self.reason,
+        )
+
+
+class Source(StrEnum):
+    """Who reports a status; the later in this list, the more it weighs."""
+
+    MANUAL = "manual"
+    RECONCILIATION = "reconciliation"
+    WEBHOOK = "webhook"
+
+    @property
+    def priority(self) -> int:
+        """1 to 3."""
+        return tuple(Source).index(self) + 1
+
+
+class Verdict(StrEnum):
+    """Whether a reported status is applied, and else why not."""
+
+    APPLY = "apply"
+    TERMINAL_LOCK = "terminal_lock"
+    TIMESTAMP = "timestamp"
+    RANK = "rank"
+    FILL_QTY = "fill_qty"
+    SOURCE_PRIORITY = "source_priority"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """A status as somebody reports it; `at` is the broker's clock, None if never updated."""
+
+    status: OrderStatus
+    at: datetime | None
+    filled: Decimal
+    source: Source
+    price: Decimal | None = None
+
+
+def verdict(stored: StatusReport, incoming: StatusReport) -> Verdict:
+    """Decide whether `incoming` overwrites `stored` (the rule that the database repeats).
+
+    An ended order is locked, except that a filled one may still grow. Otherwise the later
+    broker clock wins; at the same clock the higher rank, then the larger filled quantity,
+    then the weightier source.
+    """
+    grows = incoming.filled > stored.filled
+    if stored.status.is_terminal and not (stored.status is OrderStatus.FILLED and grows):
+        return Verdict.TERMINAL_LOCK
+    if stored.at is None:
+        return Verdict.APPLY
+    for before, after, code in (
+        (stored.at, incoming.at, Verdict.TIMESTAMP),
+        (stored.status.rank, incoming.status.rank, Verdict.RANK),
+        (stored.filled, incoming.filled, Verdict.FILL_QTY),
+        (stored.source.priority, incoming.source.priority, Verdict.SOURCE_PRIORITY),
+    ):
+        if after is None or before > after:  # type: ignore[operator]
+            return code
+        if before < after:  # type: ignore[operator]
+            return Verdict.APPLY
+    return Verdict.SOURCE_PRIORITY
+
+
+def merged(stored: StatusReport, incoming: StatusReport) -> StatusReport:
+    """Return what stands after an applied report: fills only grow, price moves with them."""
+    grows = incoming.filled > stored.filled
+    return replace(
+        incoming,
+        filled=max(stored.filled, incoming.filled),
+        price=incoming.price if grows else stored.price,
+    )

@@ -1,0 +1,1 @@
+"""Market data: calendars, histories, adjustment and quality; nothing here reads a file."""

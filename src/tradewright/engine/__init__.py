@@ -1,0 +1,1 @@
+"""The four verbs composed, and the shell that runs them live."""

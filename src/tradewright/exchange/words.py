@@ -1,0 +1,83 @@
+"""How the vendor writes: numbers as strings, times with a Z, ids as UUIDs, errors with a code.
+
+Ids are derived from the facts they name, so that the same replay gives the same ids. The error
+codes are the vendor's own and are not unique: clients tell them apart by status and message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from tradewright.core.errors import TradewrightError
+
+if TYPE_CHECKING:
+    from tradewright.core.records import JsonValue
+
+NEW_YORK: Final = ZoneInfo("America/New_York")
+_SPACE: Final = UUID("7d2f6f0a-3f0e-5d0f-9d4e-52b1b6a7c001")
+
+UNPROCESSABLE: Final = 422
+FORBIDDEN: Final = 403
+MISSING: Final = 404
+BAD_REQUEST: Final = 40010000
+BROKEN_RULE: Final = 40010001
+NOT_ALLOWED: Final = 40310000
+NOT_FOUND: Final = 40410000
+NOT_TRADABLE: Final = 42210000
+
+
+class Refused(TradewrightError):
+    """The exchange refuses a request, as the vendor would: status, code, message, facts."""
+
+    def __init__(self, status: int, code: int, message: str, **facts: str) -> None:
+        """Compose the vendor's error body."""
+        self.status = status
+        self.code = code
+        self.message = message
+        self.facts = facts
+        super().__init__(message)
+
+    @property
+    def body(self) -> Mapping[str, JsonValue]:
+        """The vendor's error body."""
+        return {"code": self.code, "message": self.message, **self.facts}
+
+
+def identifier(*facts: str) -> str:
+    """Return the UUID of what the facts name."""
+    return str(uuid5(_SPACE, "|".join(facts)))
+
+
+def number(value: Decimal) -> str:
+    """Write a decimal plainly, without needless zeros."""
+    return format(value.normalize(), "f") if value else "0"
+
+
+def number_or_none(value: Decimal | None) -> str | None:
+    """Write a decimal, or null."""
+    return None if value is None else number(value)
+
+
+def moment(at: datetime) -> str:
+    """Write a time in UTC with a Z."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def moment_or_none(at: datetime | None) -> str | None:
+    """Write a time, or null."""
+    return None if at is None else moment(at)
+
+
+def read_moment(text: str, field: str) -> datetime:
+    """Read a time or a date of New York; anything else is refused with 422."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"invalid {field}: {text} is not an RFC 3339 time"
+        raise Refused(UNPROCESSABLE, BROKEN_RULE, message) from error
+    return (at if at.tzinfo else at.replace(tzinfo=NEW_YORK)).astimezone(UTC)

@@ -1,0 +1,1 @@
+"""An order's life, the simulated venue, and how two books are compared."""

@@ -1,0 +1,153 @@
+"""The desk: every order's life as a pure machine; orders and events in, decisions out.
+
+It never forgets an order, and takes nothing twice: an order by its id, a fill by its execution
+id. A fill that was inferred from the venue's running count makes later fills of that order
+count only by what they add to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tradewright.core.decisions import Approved, Refusal
+from tradewright.core.errors import DuplicateOrder, InvalidInput
+from tradewright.core.events import Filled
+from tradewright.core.money import ZERO
+from tradewright.core.orders import OrderState, OrderStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from decimal import Decimal
+
+    from tradewright.core.events import OrderEvent
+    from tradewright.core.ids import FillId, InstrumentId, OrderId
+    from tradewright.core.orders import Fill, Order, Side
+    from tradewright.risk.checks import RiskContext
+    from tradewright.risk.gate import PreTradeGate
+
+INFERRED: Final = "inferred-"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an event came to: the state after it, the fill to book, and what is odd about it."""
+
+    state: OrderState
+    booked: Fill | None = None
+    oddity: str = ""
+
+
+class Desk:
+    """All orders, by id, and which of them still work."""
+
+    def __init__(self, gate: PreTradeGate) -> None:
+        """Start without orders."""
+        self._gate = gate
+        self._states: dict[OrderId, OrderState] = {}
+        self._open: dict[OrderId, OrderState] = {}
+        self._fills: dict[FillId, Fill] = {}
+        self._inferred: set[OrderId] = set()
+
+    @property
+    def states(self) -> Mapping[OrderId, OrderState]:
+        """Every order that was ever approved."""
+        return self._states
+
+    @property
+    def open(self) -> Mapping[OrderId, OrderState]:
+        """The orders that may still fill."""
+        return self._open
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Every execution taken, in the order they came."""
+        return tuple(self._fills.values())
+
+    def working(self) -> Iterator[tuple[InstrumentId, Side, Decimal]]:
+        """Yield instrument, side and what may still fill of each open order."""
+        for state in self._open.values():
+            order = state.order
+            yield order.instrument, order.side, order.quantity - state.filled
+
+    def place(self, order: Order, context: RiskContext) -> Approved | Refusal | OrderState:
+        """Check a new order; one that is already here is answered with its state.
+
+        Raises:
+            DuplicateOrder: Another order has the same id.
+        """
+        known = self._states.get(order.id)
+        if known is not None:
+            _same(known.order, order)
+            return known
+        answer = self._gate.check(order, context)
+        if isinstance(answer, Approved):
+            self.admit(answer)
+        return answer
+
+    def admit(self, approved: Approved) -> None:
+        """Take an approved order in: from the gate, or from the journal after a restart."""
+        order = approved.order
+        known = self._states.get(order.id)
+        if known is not None:
+            _same(known.order, order)
+            return
+        state = OrderState(order, OrderStatus.PENDING_NEW, approved.at)
+        self._states[order.id] = self._open[order.id] = state
+
+    def knows_fill(self, fill: FillId) -> bool:
+        """Say whether an execution has been taken."""
+        return fill in self._fills
+
+    def apply(self, event: OrderEvent) -> Applied | None:
+        """Move an order; None for an order that is not ours.
+
+        Raises:
+            InvalidTransition: The event cannot follow, such as a second submission.
+        """
+        state = self._states.get(event.order)
+        if state is None:
+            return None
+        if isinstance(event, Filled):
+            return self._fill(state, event)
+        after = state.apply(event)
+        self._keep(after)
+        return Applied(after)
+
+    def _fill(self, state: OrderState, event: Filled) -> Applied:
+        fill = event.fill
+        order = state.order
+        if fill.id in self._fills:
+            return Applied(state, oddity="repeated fill")
+        if (fill.instrument, fill.side) != (order.instrument, order.side):
+            raise InvalidInput("fill", fill.id, f"is not of the order {order.id} that it names")
+        inferred = fill.id.startswith(INFERRED)
+        if inferred or order.id in self._inferred:
+            counted = event.cumulative if event.cumulative is not None else ZERO
+            if counted <= state.filled:
+                return Applied(state, oddity="fill already counted")
+        if inferred:
+            self._inferred.add(order.id)
+        self._fills[fill.id] = fill
+        after = state.apply(event)
+        self._keep(after)
+        late = state.status.is_terminal and state.status is not OrderStatus.FILLED
+        return Applied(after, fill, f"fill after {state.status}" if late else "")
+
+    def _keep(self, state: OrderState) -> None:
+        order = state.order.id
+        self._states[order] = state
+        if state.status.is_terminal:
+            self._open.pop(order, None)
+        else:
+            self._open[order] = state
+
+
+def _same(known: Order, asked: Order) -> None:
+    if known == asked:
+        return
+    for field in ("strategy", "instrument", "side", "quantity", "kind", "time_in_force"):
+        before, after = getattr(known, field), getattr(asked, field)
+        if before != after:
+            raise DuplicateOrder(known.id, f"{field} is {before}, was asked as {after}")
+    raise DuplicateOrder(known.id, "prices or time of decision differ")

@@ -1,0 +1,1 @@
+"""Pure functions of past columns, computed once over a frame."""

@@ -1,0 +1,54 @@
+"""Trend: moving averages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tradewright.core.errors import InvalidInput
+from tradewright.features.feature import Feature, Unit
+
+if TYPE_CHECKING:
+    from tradewright.core.frames import FloatArray
+
+
+def rolling_mean(values: FloatArray, window: int) -> FloatArray:
+    """Mean of the last `window` rows of each column.
+
+    Each window is summed by itself, oldest first, so that no rounding is carried from row to
+    row as a running sum would.
+
+    Args:
+        values: Shape (rows, instruments).
+        window: Rows in the mean, at least 1.
+
+    Returns:
+        Shape (rows, instruments); NaN in the first `window - 1` rows and where the window has
+        a NaN.
+
+    Raises:
+        InvalidInput: `window` is below 1.
+    """
+    if window < 1:
+        raise InvalidInput("window", window, "must be at least 1")
+    rows = len(values)
+    means = np.full(values.shape, np.nan)
+    if rows < window:
+        return means
+    total = values[: rows - window + 1].copy()
+    for offset in range(1, window):
+        total += values[offset : rows - window + 1 + offset]
+    means[window - 1 :] = total / window
+    return means
+
+
+def sma(window: int) -> Feature:
+    """Simple moving average of the adjusted close over `window` rows, in price units."""
+    return Feature(
+        f"sma_{window}",
+        ("close",),
+        window,
+        Unit.PRICE,
+        lambda columns: rolling_mean(columns["close"], window),
+    )

@@ -1,0 +1,1 @@
+"""What is held, what it is worth, what trading costs, and which orders close the gap."""

@@ -1,0 +1,126 @@
+"""Targets minus holdings to orders.
+
+Orders are market orders for the next time the market trades. What is working already counts as
+held, so that deciding twice does not order twice. Sells stand before buys, then by instrument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tradewright.core.ids import order_id
+from tradewright.core.money import ZERO, Quantity
+from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
+from tradewright.portfolio.sizing import FixedFraction, Sizing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tradewright.core.ids import InstrumentId
+    from tradewright.core.instrument import Instrument
+    from tradewright.core.signals import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Construction:
+    """How orders are made of targets."""
+
+    sizing: Sizing = field(default_factory=FixedFraction)
+    time_in_force: TimeInForce = TimeInForce.DAY
+    min_trade: Decimal = ZERO
+    """Trades worth less than this much currency are left out, unless they close a position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What construction needs to know of the account: signed quantities, exact numbers."""
+
+    equity: Decimal | None
+    held: Mapping[InstrumentId, Decimal]
+    working: Mapping[InstrumentId, Decimal]
+    price: Callable[[InstrumentId], Decimal | None]
+    volatility: Callable[[InstrumentId], Decimal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The orders, and the targets that could not be sized because a number is missing."""
+
+    orders: Sequence[Order]
+    unsized: Sequence[Target]
+
+
+def construct(
+    targets: Sequence[Target],
+    holdings: Holdings,
+    instruments: Mapping[InstrumentId, Instrument],
+    how: Construction,
+) -> Plan:
+    """Return the orders that move holdings to targets."""
+    orders: list[Order] = []
+    unsized: list[Target] = []
+    for target in targets:
+        instrument = instruments[target.instrument]
+        wanted = _shares(target, holdings, how.sizing)
+        if wanted is None:
+            unsized.append(target)
+            continue
+        rounded = instrument.to_lot(wanted)
+        held = holdings.held.get(target.instrument, ZERO)
+        delta = rounded - held - holdings.working.get(target.instrument, ZERO)
+        price = holdings.price(target.instrument)
+        if not delta or (how.min_trade and rounded and _small(delta, price, how.min_trade)):
+            continue
+        orders.append(_order(target, instrument, delta, how.time_in_force))
+    if len(orders) > 1:
+        orders.sort(key=lambda order: (order.side.sign, order.instrument))
+    return Plan(orders, unsized)
+
+
+def _shares(target: Target, holdings: Holdings, sizing: Sizing) -> Decimal | None:
+    if not target.weight:
+        return ZERO
+    price = holdings.price(target.instrument)
+    if price is None or holdings.equity is None:
+        return None
+    volatility = holdings.volatility(target.instrument) if sizing.volatility_window else None
+    return sizing.shares(Decimal(str(target.weight)), holdings.equity, price, volatility)
+
+
+def _small(delta: Decimal, price: Decimal | None, least: Decimal) -> bool:
+    return price is not None and abs(delta) * price < least
+
+
+def _order(
+    target: Target, instrument: Instrument, delta: Decimal, time_in_force: TimeInForce
+) -> Order:
+    side = Side.BUY if delta > 0 else Side.SELL
+    quantity = Quantity(abs(delta))
+    # The instant of the decision is the intent: deciding again at the same instant is the same
+    # asking, deciding later in the day is another.
+    intent = target.at.astimezone(UTC).isoformat()
+    return Order(
+        id=order_id(
+            symbol=instrument.symbol,
+            side=side.value,
+            quantity=quantity,
+            limit=None,
+            stop=None,
+            kind=OrderKind.MARKET.value,
+            time_in_force=time_in_force.value,
+            strategy=target.strategy,
+            on=target.at.date(),
+            intent=intent,
+        ),
+        strategy=target.strategy,
+        instrument=target.instrument,
+        side=side,
+        quantity=quantity,
+        kind=OrderKind.MARKET,
+        time_in_force=time_in_force,
+        decided_at=target.at,
+        intent=intent,
+    )

@@ -1,0 +1,152 @@
+"""The ledger: cash, positions, profit and fees, folded from events; the only place money moves.
+
+Mutable inside, frozen snapshots outside. Settlement is immediate here: cash is what has been
+traded, not what has cleared. Fees are kept apart from realised profit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+from tradewright.core.errors import LedgerError
+from tradewright.core.events import CashMoved, Delisted, DividendPaid, Filled, SplitApplied
+from tradewright.core.money import ZERO, Currency, to_cents
+from tradewright.core.positions import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tradewright.core.ids import InstrumentId
+    from tradewright.core.instrument import Instrument
+    from tradewright.core.orders import Fill
+
+LedgerEvent: TypeAlias = Filled | SplitApplied | DividendPaid | Delisted | CashMoved
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The ledger at an instant: exact amounts, signed quantities, flat positions left out."""
+
+    cash: Decimal
+    positions: Mapping[InstrumentId, Position]
+    realised: Decimal
+    fees: Decimal
+    dividends: Decimal
+    deposits: Decimal
+
+
+class Ledger:
+    """Cash and positions of one account in one currency."""
+
+    def __init__(
+        self,
+        instruments: Mapping[InstrumentId, Instrument],
+        currency: Currency = Currency.USD,
+    ) -> None:
+        """Start empty: opening cash is a CashMoved like any other."""
+        self.cash = ZERO
+        self.fees = ZERO
+        self.dividends = ZERO
+        self.deposits = ZERO
+        self.positions: dict[InstrumentId, Position] = {}
+        self.quantities: dict[InstrumentId, Decimal] = {}
+        self._closed = ZERO
+        self._instruments = instruments
+        self._currency = currency
+
+    def apply(self, event: LedgerEvent) -> None:
+        """Book one event. What concerns an instrument that is not held changes nothing."""
+        match event:
+            case Filled():
+                self.book(event.fill)
+            case DividendPaid():
+                self._dividend(event)
+            case SplitApplied():
+                self._split(event)
+            case Delisted():
+                self._delist(event)
+            case CashMoved():
+                self._same_currency(event.amount.currency)
+                self.cash += event.amount.amount
+                self.deposits += event.amount.amount
+
+    def book(self, fill: Fill) -> None:
+        """Book one execution and its fee."""
+        self._same_currency(fill.fee.currency)
+        instrument = fill.instrument
+        held = self.positions.get(instrument)
+        position = (held or Position(instrument)).apply(fill)
+        value = fill.quantity * fill.price * self._multiplier(instrument)
+        fee = fill.fee.amount
+        self.cash += (-value if fill.side.sign > 0 else value) - fee
+        self.fees += fee
+        self._put(position)
+
+    def snapshot(self) -> Book:
+        """Return the book as it stands, frozen."""
+        return Book(
+            self.cash, dict(self.positions), self.realised, self.fees, self.dividends, self.deposits
+        )
+
+    @property
+    def realised(self) -> Decimal:
+        """Profit of what was closed, fees left out."""
+        return self._closed + sum((p.realised for p in self.positions.values()), ZERO)
+
+    def check(self) -> None:
+        """Raise LedgerError if a position disagrees with its lots."""
+        for position in self.positions.values():
+            lots = sum((lot.quantity for lot in position.lots), ZERO)
+            if lots != position.quantity:
+                name, held = position.instrument, position.quantity
+                raise LedgerError(f"{name}: lots sum to {lots}, position is {held}")
+
+    def _put(self, position: Position) -> None:
+        if position.quantity:
+            self.positions[position.instrument] = position
+            self.quantities[position.instrument] = position.quantity
+        else:
+            self._closed += position.realised
+            self.positions.pop(position.instrument, None)
+            self.quantities.pop(position.instrument, None)
+
+    def _dividend(self, event: DividendPaid) -> None:
+        quantity = self.quantities.get(event.dividend.instrument)
+        if quantity is None:
+            return
+        amount = to_cents(quantity * event.dividend.amount)
+        self.cash += amount
+        self.dividends += amount
+
+    def _split(self, event: SplitApplied) -> None:
+        split = event.split
+        held = self.positions.get(split.instrument)
+        if held is None:
+            return
+        grown, fraction = held.split(split.ratio, self._instruments[split.instrument].lot)
+        if fraction:
+            ratio = Decimal(split.ratio.numerator) / Decimal(split.ratio.denominator)
+            grown = self._pay_out(grown, fraction, event.reference / ratio)
+        self._put(grown)
+
+    def _delist(self, event: Delisted) -> None:
+        held = self.positions.get(event.delisting.instrument)
+        if held is not None:
+            self._put(self._pay_out(held, held.quantity, event.price))
+
+    def _pay_out(self, position: Position, quantity: Decimal, price: Decimal) -> Position:
+        amount = to_cents(quantity * price * self._multiplier(position.instrument))
+        self.cash += amount
+        return position.reduced(quantity, price)
+
+    def _multiplier(self, instrument: InstrumentId) -> Decimal:
+        try:
+            return self._instruments[instrument].multiplier
+        except KeyError:
+            raise LedgerError(f"a fill of {instrument}, which is not an instrument here") from None
+
+    def _same_currency(self, currency: Currency) -> None:
+        if currency is not self._currency:
+            raise LedgerError(f"{currency} booked in a {self._currency} ledger")

@@ -1,0 +1,1 @@
+"""What may be sent: limits, checks and the gate."""

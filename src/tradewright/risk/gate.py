@@ -1,0 +1,26 @@
+"""The pre-trade gate: the one door to a venue, and the sole maker of Approved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tradewright.core.decisions import Approved, Refusal
+from tradewright.risk.checks import CHECKS
+
+if TYPE_CHECKING:
+    from tradewright.core.orders import Order
+    from tradewright.risk.checks import RiskContext
+
+_NAMES: Final = tuple(check.__name__ for check in CHECKS)
+
+
+class PreTradeGate:
+    """Runs every check in one declared order; there is no way to skip one."""
+
+    def check(self, order: Order, context: RiskContext) -> Approved | Refusal:
+        """Approve the order, or return the first refusal."""
+        for check in CHECKS:
+            refusal = check(order, context)
+            if refusal is not None:
+                return refusal
+        return Approved(order, context.at, context.limits.version, _NAMES)

@@ -1,0 +1,1 @@
+"""Rules that turn a view of the past into targets."""
