@@ -14,7 +14,6 @@ from psycopg import sql
 from tradewright.adapters.embedded import EmbeddedServices, embedded_services
 from tradewright.adapters.postgres import migrate
 
-
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, where the machine has one
 MEMORY_NEEDED_BYTES = 1_000_000_000
 

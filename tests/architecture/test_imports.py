@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import PACKAGE, ROOT, contracts, module_name, sources
+from tests.architecture.rules import Source
+from tests.architecture.tree import (
+    PACKAGE,
+    ROOT,
+    RUN_BY_ALEMBIC,
+    configuration,
+    contracts,
+    module_name,
+    sources,
+)
 
 # What a contract must name as soon as it exists.
 PURE = [
@@ -22,14 +34,44 @@ COMPOSITE_STRATEGIES = {"strategy", "registry", "regime", "ensemble"}
 FUTURE_CONTRACTS = {"features/labels.py": "labels", "services": "services", "console": "console"}
 
 
-# Alembic runs its entry itself, inside a migration.
-RUN_BY_ALEMBIC = "tradewright.adapters.postgres.migrations.env"
-MODULES = [name for source in sources() if (name := module_name(source)) != RUN_BY_ALEMBIC]
+MODULES = {module_name(source): source for source in sources()}
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - RUN_BY_ALEMBIC))
 def test_module_imports(name: str) -> None:
     importlib.import_module(name)
+
+
+def imported(source: Source) -> set[str]:
+    """The top-level names that a module imports from elsewhere."""
+    found: set[str] = set()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return found - sys.stdlib_module_names - {"tradewright"}
+
+
+def declared() -> set[str]:
+    """The distributions that pyproject.toml asks for; `a[b]` brings `a` and `a-b`."""
+    project = configuration()["project"]
+    found: set[str] = set()
+    for need in sum(project["optional-dependencies"].values(), project["dependencies"]):
+        name, _, extras = re.split(r"[;<>=\]]", need)[0].partition("[")
+        found |= {name, *(f"{name}-{extra}" for extra in extras.split(",") if extra)}
+    return found
+
+
+def test_what_is_imported_is_declared() -> None:
+    brings = metadata.packages_distributions()
+    undeclared = {
+        f"{name} imports {part}"
+        for name, source in MODULES.items()
+        for part in imported(source)
+        if not declared().intersection(n.lower().replace("_", "-") for n in brings.get(part, []))
+    }
+    assert not undeclared
 
 
 def test_no_unused_imports() -> None:

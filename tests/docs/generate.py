@@ -15,7 +15,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from tests.architecture.tree import PACKAGE, ROOT
 from tradewright.cli.main import app
 from tradewright.core.decisions import RefusalCode
-from tradewright.settings import environment_names
+from tradewright.settings import ALIASES, environment_names
 
 REFERENCE = ROOT / "docs" / "reference"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -44,12 +44,19 @@ def refusals() -> str:
 
 def settings() -> str:
     """The page of environment variables."""
-    rows = ((f"`{name}`", meaning) for name, meaning in sorted(environment_names().items()))
+    aliases = {
+        name: ", ".join(f"`{alias}`" for alias, of in ALIASES.items() if of == name)
+        for name in environment_names()
+    }
+    rows = (
+        (f"`{name}`", meaning, aliases[name])
+        for name, meaning in sorted(environment_names().items())
+    )
     return (
         "# Settings\n\n"
         "Every environment variable that is read, and by `settings.py` alone. `.env.example`\n"
         "shows them with their defaults.\n\n"
-        f"{table(('variable', 'meaning'), rows)}\n"
+        f"{table(('variable', 'meaning', 'also read as'), rows)}\n"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture.tree import ROOT
 from tests.docs.generate import commands, options, pages, table
-from tradewright.settings import environment_names
+from tradewright.settings import environment_names, load_settings
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
@@ -17,11 +17,30 @@ def test_stored_page_is_the_generated_one(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == pages()[page], "run make docs"
 
 
-def test_every_setting_is_in_the_example() -> None:
-    text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE)) == set(
-        environment_names()
+EXAMPLE = dict(
+    re.findall(
+        r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$",
+        (ROOT / ".env.example").read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
+)
+
+
+def test_every_setting_is_in_the_example() -> None:
+    assert set(EXAMPLE) == set(environment_names())
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    nothing = tmp_path / "empty.toml"
+    nothing.touch()
+    shown = load_settings({name: value for name, value in EXAMPLE.items() if value}, nothing)
+    defaults = load_settings({}, nothing)
+    different = {
+        name
+        for name, default in defaults
+        if default is not None and getattr(shown, name) != default
+    }
+    assert not different
 
 
 @pytest.mark.parametrize("name", [name for name, _ in commands()])

@@ -59,8 +59,9 @@ class RedisStateStore:
                 decode_responses=True,
             )
         except ValueError as failure:
+            # The library's own words may quote the URL with its password.
             raise ConfigError(
-                f"the Redis URL cannot be read: {failure}",
+                "the Redis URL cannot be read",
                 "write REDIS_URL as redis://:password@host:port/0",
             ) from failure
         store = cls(client, _place(client))
@@ -100,7 +101,7 @@ class RedisStateStore:
         except (RedisError, OSError) as failure:
             raise self._unknown(key, failure) from failure
         if found != expected:
-            raise ConflictError(key, expected, found or None)
+            raise ConflictError(key, expected, found)
         return version
 
     async def close(self) -> None:

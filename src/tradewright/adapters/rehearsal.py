@@ -1,8 +1,9 @@
-"""The market feed of a rehearsal: the exchange lives through a time before we hear of it.
+"""The market feed of a rehearsal: the exchange lives through an event before we hear of it.
 
-The same events move both sides. What the exchange does at a time is done before the feed
-yields it, so that a decision never meets a venue that is behind; whether our side has heard of
-it yet is for `settled`, which is told how many trade updates the exchange has published.
+Both sides follow the same replay, event by event, since several events share one time and
+their order decides (a split takes effect before the open that trades on new shares). Whether
+our side has heard of what the exchange did is for `settled`, which is told how many trade
+updates the exchange has published.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Settled = Callable[[int], Awaitable[None]]
 
 
 class RehearsalFeed:
-    """Events of a replay, each yielded once the exchange has lived through its time."""
+    """Events of a replay, each yielded once the exchange has lived through it."""
 
     def __init__(
         self,
@@ -31,10 +32,15 @@ class RehearsalFeed:
         secret: str,
         *,
         settled: Settled | None = None,
+        lived: int = 0,
         timeout: float = 30.0,
     ) -> None:
-        """Replay `events` against the exchange at `base_url`; `timeout` is in seconds."""
+        """Replay `events` against the exchange at `base_url`; `timeout` is in seconds.
+
+        `lived` is how many events of the exchange's replay come before the first of ours.
+        """
         self._events = events
+        self._lived = lived
         self._base_url = base_url
         self._headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
         self._settled = settled
@@ -52,22 +58,26 @@ class RehearsalFeed:
             timeout=self._timeout,
             trust_env=False,
         ) as client:
-            moved: datetime | None = None
-            for event in self._events:
-                if moved is None or event.at > moved:
-                    moved = event.at
-                    published = await self._advance(client, event.at)
-                    if self._settled is not None:
-                        await self._settled(published)
+            for position, event in enumerate(self._events, self._lived + 1):
+                published = await self._advance(client, event.at, position)
+                if self._settled is not None:
+                    await self._settled(published)
                 if not isinstance(event, BarOpened):
                     yield event
 
-    async def _advance(self, client: httpx.AsyncClient, to: datetime) -> int:
+    async def _advance(self, client: httpx.AsyncClient, to: datetime, position: int) -> int:
+        step = {"to": to.isoformat(), "position": position}
         try:
-            answer = await client.post("/rehearsal/advance", json={"to": to.isoformat()})
+            answer = await client.post("/rehearsal/advance", json=step)
             answer.raise_for_status()
-            published = answer.json()["events"]
+            standing = answer.json()
+            now, reached = datetime.fromisoformat(standing["now"]), int(standing["position"])
+            published = int(standing["events"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             what = f"cannot be moved to {to.isoformat()}: {error}"
             raise VenueUnavailable(VENUE, what) from error
-        return int(published)
+        # An exchange that is ahead has lived through all this before a restart of ours.
+        if reached < position or (reached == position and now != to):
+            what = f"stands at event {reached} of {now.isoformat()}, not at {position} of {to}"
+            raise VenueUnavailable(VENUE, f"{what}: it replays something else")
+        return published

@@ -160,26 +160,31 @@ class Backtest:
         opening = self.market.frame.started(self._row)
         self._handle(SwitchChanged(GLOBAL, engaged=False, at=opening, reason="backtest"))
         self._handle(CashMoved(Money(self.spec.capital), opening, "opening balance"))
-        self._perform(engine.handle(BarClosed(self.market.frame, self._row)))
         total = rows.last - rows.first + 1
         replay = Replay(
-            self.market.frame, self.market.actions, first=rows.first, stop=rows.last + 1
+            self.market.frame,
+            self.market.actions,
+            first=rows.first,
+            stop=rows.last + 1,
+            working=venue.working,
         )
+        working, handle = venue.working, engine.handle
         for event in replay:
             kind = type(event)
             if kind is BarClosed:
                 self._row = event.row  # type: ignore[union-attr]
-                if venue.working:
+                if working:
                     self._answers(venue.close_bar(self._row))
-                commands = engine.handle(event)
+                commands = handle(event)
                 if commands:
                     self._perform(commands)
             elif kind is BarOpened:
                 self._row = event.row  # type: ignore[union-attr]
-                if venue.working:
-                    self._answers(venue.open_bar(self._row))
+                self._answers(venue.open_bar(self._row))
             else:
-                if venue.working:
+                if kind is SessionOpened:
+                    self._row += 1
+                if working:
                     self._answers(venue.step(event))
                 self._handle(event)
                 if progress is not None and kind is SessionOpened:

@@ -22,7 +22,7 @@ from tradewright.core.events import (
 from tradewright.core.market import CashDividend, Delisting, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Sequence, Sized
 
     from tradewright.core.events import BookEvent, Event
     from tradewright.core.frames import BarFrame
@@ -41,8 +41,14 @@ class Replay:
         *,
         first: int = 0,
         stop: int | None = None,
+        working: Sized | None = None,
     ) -> None:
-        """Sort the corporate actions to the sessions in which they take effect."""
+        """Sort the corporate actions to the sessions in which they take effect.
+
+        With `working` given, a row's opening is left out while that is empty: nobody would
+        trade at it.
+        """
+        self._working = working
         self._frame = frame
         self._first = first
         self._stop = len(frame) if stop is None else stop
@@ -65,9 +71,13 @@ class Replay:
         """Yield the events, numbered from 1."""
         frame = self._frame
         sessions = frame.session.tolist()
-        stop = self._stop
+        stop, working = self._stop, self._working
         seq = 0
         current = -1
+        if self._first > 0:
+            # What closed last is the first news: it can be decided on before anything trades.
+            seq = 1
+            yield BarClosed(frame, self._first - 1, seq)
         for row in range(self._first, stop):
             session = sessions[row]
             if session != current:
@@ -79,7 +89,8 @@ class Replay:
                     seq += 1
                     yield event
             seq += 2
-            yield BarOpened(frame, row, seq - 1)
+            if working is None or working:
+                yield BarOpened(frame, row, seq - 1)
             yield BarClosed(frame, row, seq)
             if row + 1 == stop or sessions[row + 1] != session:
                 for ending in self.endings(row):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from tradewright.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +66,7 @@ _MEANINGS: Mapping[RefusalCode, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approved:
     """An order that passed every check, when, and under which version of the limits."""
 
@@ -74,7 +76,7 @@ class Approved:
     checks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """An order that was refused, by which rule, with the numbers that decided."""
 

@@ -6,10 +6,10 @@ A BarClosed is one row of a frame: all the bars of one time frame that end toget
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from tradewright.core.decisions import Approved, Refusal
+from tradewright.core.frozen import frozen
 from tradewright.core.orders import Fill, OrderEventKind, OrderStatus
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tradewright.core.session import Session
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BarClosed:
     """Row `row` of `frame` has closed; everything up to it is known."""
 
@@ -37,7 +37,7 @@ class BarClosed:
         return self.frame.known(self.row)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BarOpened:
     """The open of row `row` has printed: the venue's news, which no strategy is shown."""
 
@@ -51,7 +51,7 @@ class BarOpened:
         return self.frame.started(self.row)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuoteSeen:
     """A quote arrived."""
 
@@ -60,7 +60,7 @@ class QuoteSeen:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionOpened:
     """The market opened."""
 
@@ -69,7 +69,7 @@ class SessionOpened:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionClosed:
     """The market closed."""
 
@@ -78,7 +78,7 @@ class SessionClosed:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimerFired:
     """A time that was asked for has come."""
 
@@ -87,7 +87,7 @@ class TimerFired:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submitted:
     """The order is about to leave for the venue: marked before the request, once."""
 
@@ -99,7 +99,7 @@ class Submitted:
     kind: ClassVar[Literal[OrderEventKind.SUBMITTED]] = OrderEventKind.SUBMITTED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unconfirmed:
     """The venue's answer was lost or unreadable: whether it has the order is unknown."""
 
@@ -111,7 +111,7 @@ class Unconfirmed:
     kind: ClassVar[Literal[OrderEventKind.UNCONFIRMED]] = OrderEventKind.UNCONFIRMED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """The venue has the order under its own id."""
 
@@ -123,7 +123,7 @@ class Accepted:
     kind: ClassVar[Literal[OrderEventKind.ACCEPTED]] = OrderEventKind.ACCEPTED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reported:
     """The venue reports a working status that no other event stands for."""
 
@@ -136,7 +136,7 @@ class Reported:
     kind: ClassVar[Literal[OrderEventKind.REPORTED]] = OrderEventKind.REPORTED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filled:
     """Some of the order traded; `cumulative` is the venue's own count afterwards, if given."""
 
@@ -150,7 +150,7 @@ class Filled:
     kind: ClassVar[Literal[OrderEventKind.FILLED]] = OrderEventKind.FILLED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelAsked:
     """We asked the venue to cancel."""
 
@@ -162,7 +162,7 @@ class CancelAsked:
     kind: ClassVar[Literal[OrderEventKind.CANCEL_ASKED]] = OrderEventKind.CANCEL_ASKED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelRefused:
     """The venue did not cancel; the order works on."""
 
@@ -174,7 +174,7 @@ class CancelRefused:
     kind: ClassVar[Literal[OrderEventKind.CANCEL_REFUSED]] = OrderEventKind.CANCEL_REFUSED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Canceled:
     """The rest of the order is gone."""
 
@@ -186,7 +186,7 @@ class Canceled:
     kind: ClassVar[Literal[OrderEventKind.CANCELED]] = OrderEventKind.CANCELED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rejected:
     """The venue refused the order."""
 
@@ -198,7 +198,7 @@ class Rejected:
     kind: ClassVar[Literal[OrderEventKind.REJECTED]] = OrderEventKind.REJECTED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expired:
     """The order's time in force ran out."""
 
@@ -210,7 +210,7 @@ class Expired:
     kind: ClassVar[Literal[OrderEventKind.EXPIRED]] = OrderEventKind.EXPIRED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replaced:
     """The order gave way to `successor`."""
 
@@ -223,7 +223,7 @@ class Replaced:
     kind: ClassVar[Literal[OrderEventKind.REPLACED]] = OrderEventKind.REPLACED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """The order never reached the venue, as far as could be found out."""
 
@@ -235,7 +235,7 @@ class Failed:
     kind: ClassVar[Literal[OrderEventKind.FAILED]] = OrderEventKind.FAILED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SplitApplied:
     """A split took effect; `reference` is the last close before it, unadjusted."""
 
@@ -245,7 +245,7 @@ class SplitApplied:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DividendPaid:
     """A cash dividend went ex; it is booked on what is held."""
 
@@ -254,7 +254,7 @@ class DividendPaid:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delisted:
     """An instrument left the market; what is held of it is paid at `price`."""
 
@@ -264,7 +264,7 @@ class Delisted:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CashMoved:
     """Cash came (positive) or went."""
 
@@ -274,7 +274,7 @@ class CashMoved:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SwitchChanged:
     """The kill switch of `scope` was read: clear, engaged, or unreadable (None)."""
 
@@ -285,7 +285,7 @@ class SwitchChanged:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TradabilityChanged:
     """An instrument was halted or resumed."""
 
@@ -323,14 +323,14 @@ MarketEvent: TypeAlias = (
 Event: TypeAlias = MarketEvent | OrderEvent | BookEvent | SwitchChanged
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submit:
     """Send this approved order: its intent is recorded first."""
 
     approved: Approved
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancel:
     """Ask the venue to cancel."""
 
@@ -338,14 +338,14 @@ class Cancel:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """Keep this for ever: a refusal, or what happened."""
 
     subject: Refusal | OrderEvent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alert:
     """Tell people; `code` is stable."""
 

@@ -39,6 +39,7 @@ def to_nanos(at: datetime) -> int:
     return whole * NANOSECONDS + at.microsecond * _NANOS_PER_MICRO
 
 
+@lru_cache(maxsize=1024)
 def from_nanos(nanos: int) -> datetime:
     """Turn nanoseconds since 1970 into an aware UTC time (microseconds)."""
     seconds, rest = divmod(nanos, NANOSECONDS)
@@ -176,9 +177,13 @@ class BarFrame:
             known_at=self.known_at[cut],
         )
 
+    def row_at(self, at: datetime) -> int:
+        """Return the last row known at `at`, -1 before the first."""
+        return int(np.searchsorted(self.known_at, to_nanos(at), side="right")) - 1
+
     def until(self, at: datetime) -> BarFrame:
         """Return the rows known at `at`."""
-        return self.rows(0, int(np.searchsorted(self.known_at, to_nanos(at), side="right")))
+        return self.rows(0, self.row_at(at) + 1)
 
     def columns(self, instruments: Sequence[InstrumentId]) -> BarFrame:
         """Return the same rows for some of the instruments."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NamedTuple, NewType
 
 if TYPE_CHECKING:
     from datetime import date
@@ -34,26 +34,33 @@ def _price_fact(value: Decimal | None) -> str:
     return ABSENT if value is None else format(value.quantize(_PRICE_QUANTUM), "f")
 
 
-def order_id(  # noqa: PLR0913 - the facts that make two orders different
+class Terms(NamedTuple):
+    """Kind, time in force and prices of an order: words as the venue has them."""
+
+    kind: str
+    time_in_force: str
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+
+
+def order_id(
     *,
     symbol: str,
     side: str,
     quantity: Decimal,
-    limit: Decimal | None,
-    stop: Decimal | None,
-    kind: str,
-    time_in_force: str,
+    terms: Terms,
     strategy: str,
     on: date,
     intent: str = "",
 ) -> OrderId:
     """Derive the id that the venue knows as the client order id.
 
-    The first 24 hex digits of SHA-256 over the facts joined by `|`; `on` is the UTC date and
-    `intent` tells equal orders of one day apart. The same asking gives the same id.
+    The first 24 hex digits of SHA-256 over the facts joined by `|`: symbol, side, quantity,
+    limit, stop, kind, time in force, strategy, date. `on` is the UTC date and `intent` tells
+    equal orders of one day apart. The same asking gives the same id.
     """
-    facts = [symbol, side, format(quantity.normalize(), "f"), _price_fact(limit)]
-    facts += [_price_fact(stop), kind, time_in_force, strategy, on.isoformat()]
+    facts = [symbol, side, format(quantity.normalize(), "f"), _price_fact(terms.limit)]
+    facts += [_price_fact(terms.stop), terms.kind, terms.time_in_force, strategy, on.isoformat()]
     if intent:
         facts.append(intent)
     return OrderId(_digest(*facts))

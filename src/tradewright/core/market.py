@@ -5,10 +5,10 @@ A bar has two clocks: when it happened (`start`, `end`) and when it could be kno
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from tradewright.core.errors import InvalidInput
+from tradewright.core.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tradewright.core.session import Timeframe
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bar:
     """Prices and volume of one instrument over one stretch of time, unadjusted."""
 
@@ -36,7 +36,7 @@ class Bar:
     known_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quote:
     """Best bid and ask with sizes in shares."""
 
@@ -48,7 +48,7 @@ class Quote:
     ask_size: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trade:
     """One print on the tape."""
 
@@ -58,7 +58,7 @@ class Trade:
     size: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Split:
     """From the open of `ex_date`, each old share is `ratio` new ones (4:1 is 4)."""
 
@@ -72,7 +72,7 @@ class Split:
             raise InvalidInput("ratio", self.ratio, "must be positive")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CashDividend:
     """Holders at the close before `ex_date` are owed `amount` a share of that close."""
 
@@ -86,7 +86,7 @@ class CashDividend:
             raise InvalidInput("amount", self.amount, "must be positive")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delisting:
     """The last session is `ex_date`; what is held after its close is paid at its last close."""
 

@@ -7,12 +7,12 @@ Nothing here accepts a float: columns meet scalars in `core.frames` alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import NewType
 
 from tradewright.core.errors import InvalidInput
+from tradewright.core.frozen import frozen
 
 Price = NewType("Price", Decimal)
 Quantity = NewType("Quantity", Decimal)
@@ -66,7 +66,7 @@ def down_to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_DOWN)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Money:
     """An exact amount of one currency; adds only its own kind.
 
@@ -76,6 +76,11 @@ class Money:
 
     amount: Decimal
     currency: Currency = Currency.USD
+
+    def __post_init__(self) -> None:
+        """Refuse a float, and what is no amount."""
+        if not isinstance(self.amount, Decimal) or not self.amount.is_finite():
+            raise InvalidInput("amount", self.amount, "is not an exact, finite decimal")
 
     def __add__(self, other: Money) -> Money:
         """Add money of the same currency."""

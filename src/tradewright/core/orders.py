@@ -7,11 +7,12 @@ all the same. Whether a broker's report may overwrite a stored status is `verdic
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from tradewright.core.errors import InvalidInput, InvalidTransition
+from tradewright.core.frozen import frozen
 from tradewright.core.money import ZERO, Price, Quantity
 
 if TYPE_CHECKING:
@@ -24,19 +25,26 @@ if TYPE_CHECKING:
     from tradewright.core.money import Money
 
 
-class Side(StrEnum):
-    """Direction of an order or a fill."""
+class _Word(StrEnum):
+    # The words of an order are keys on the order path, and an enum hashes in Python: three
+    # times the cost of its string, which is as good.
+    __hash__ = str.__hash__
+
+
+class Side(_Word):
+    """Direction of an order or a fill; `sign` is +1 for a buy and -1 for a sell."""
 
     BUY = "buy"
     SELL = "sell"
 
-    @property
-    def sign(self) -> int:
-        """+1 for a buy, -1 for a sell."""
-        return 1 if self is Side.BUY else -1
+    sign: int
+
+    def __init__(self, word: str) -> None:
+        """Fix the sign."""
+        self.sign = 1 if word == "buy" else -1
 
 
-class OrderKind(StrEnum):
+class OrderKind(_Word):
     """When an order may trade, and at what price."""
 
     MARKET = "market"
@@ -46,7 +54,7 @@ class OrderKind(StrEnum):
     TRAILING_STOP = "trailing_stop"
 
 
-class TimeInForce(StrEnum):
+class TimeInForce(_Word):
     """How long an order works: a day, until cancelled, at once, at the open, at the close."""
 
     DAY = "day"
@@ -57,8 +65,12 @@ class TimeInForce(StrEnum):
     CLS = "cls"
 
 
-class OrderStatus(StrEnum):
-    """Where an order stands; one vocabulary for the platform and its database."""
+class OrderStatus(_Word):
+    """Where an order stands; one vocabulary for the platform and its database.
+
+    `rank` says how far along the order is, 1 to 5; after a terminal one only a late fill can
+    follow.
+    """
 
     PENDING_NEW = "pending_new"
     DRY_RUN = "dry_run"
@@ -84,15 +96,8 @@ class OrderStatus(StrEnum):
     BLOCKED_CIRCUIT_BREAKER = "blocked_circuit_breaker"
     FILLED = "filled"
 
-    @property
-    def rank(self) -> int:
-        """How far along the order is, 1 to 5."""
-        return RANKS[self]
-
-    @property
-    def is_terminal(self) -> bool:
-        """Say whether nothing but a late fill can follow."""
-        return RANKS[self] >= _TERMINAL_RANK
+    rank: int
+    is_terminal: bool
 
 
 _TERMINAL_RANK: Final = 4
@@ -127,10 +132,13 @@ _BY_RANK: Final[Mapping[int, tuple[OrderStatus, ...]]] = {
     ),
     5: (OrderStatus.FILLED,),
 }
-RANKS: Final = {status: rank for rank, statuses in _BY_RANK.items() for status in statuses}
+for _rank, _statuses in _BY_RANK.items():
+    for _status in _statuses:
+        _status.rank = _rank
+        _status.is_terminal = _rank >= _TERMINAL_RANK
 
 
-class OrderEventKind(StrEnum):
+class OrderEventKind(_Word):
     """What can happen to an order."""
 
     SUBMITTED = "submitted"
@@ -187,7 +195,7 @@ def _transitions() -> dict[tuple[OrderStatus, OrderEventKind], OrderStatus]:
 TRANSITIONS: Final = _transitions()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What was asked; never changes.
 
@@ -240,7 +248,7 @@ class Order:
                 raise InvalidInput(field, value, "must be positive")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fill:
     """One execution: `quantity` is positive, `side` gives the direction, `fee` is a cost."""
 
@@ -255,7 +263,7 @@ class Fill:
     liquidity: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderState:
     """Where an order stands: a fold of its events. `notional` is the sum of price × quantity."""
 
@@ -355,7 +363,7 @@ class Verdict(StrEnum):
     SOURCE_PRIORITY = "source_priority"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatusReport:
     """A status as somebody reports it; `at` is the broker's clock, None if never updated."""
 

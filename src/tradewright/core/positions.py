@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tradewright.core.frozen import frozen
 from tradewright.core.money import ZERO
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from tradewright.core.ids import InstrumentId
     from tradewright.core.orders import Fill
 
+_SHARE_STEP: Final = Decimal("1e-9")
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Lot:
     """Shares opened together: signed quantity and price of one share."""
 
@@ -28,7 +30,7 @@ class Lot:
     price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Position:
     """What is held of one instrument. `cost` is the sum of quantity × price over the lots."""
 
@@ -91,16 +93,25 @@ class Position:
     def split(self, ratio: Fraction, lot_size: Decimal = Decimal(1)) -> tuple[Position, Decimal]:
         """Return the position after a split and the signed fraction of new shares cashed in.
 
-        Each lot's quantity is multiplied by the ratio and its price divided, so its cost stays;
-        the fraction that no whole lot covers is still in the returned position.
+        Each lot's quantity is multiplied by the ratio, and its cost stays; the fraction that no
+        whole lot covers is still in the returned position.
         """
         num, den = Decimal(ratio.numerator), Decimal(ratio.denominator)
-        exact = self.quantity * num / den
+        exact = _shares(self.quantity * num / den)
         whole = (exact / lot_size).to_integral_value(ROUND_DOWN) * lot_size
-        lots = tuple(
-            Lot(lot.opened_at, lot.quantity * num / den, lot.price * den / num)
-            for lot in self.lots
-        )
-        cost = sum((lot.quantity * lot.price for lot in lots), ZERO)
-        grown = Position(self.instrument, exact, cost, self.realised, lots)
-        return grown, exact - whole
+        lots: list[Lot] = []
+        before = after = ZERO
+        for lot in self.lots:
+            # Cut from running sums, so that rounded lots still add up to the whole.
+            before += lot.quantity
+            grown = _shares(before * num / den) - after
+            after += grown
+            if grown:
+                lots.append(Lot(lot.opened_at, grown, lot.quantity * lot.price / grown))
+        split = Position(self.instrument, exact, self.cost, self.realised, tuple(lots))
+        return split, exact - whole
+
+
+def _shares(quantity: Decimal) -> Decimal:
+    # A ratio such as 1:3 leaves no end of decimals, and sums of those would not be exact.
+    return quantity.quantize(_SHARE_STEP) if quantity % _SHARE_STEP else quantity

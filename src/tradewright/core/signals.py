@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tradewright.core.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from tradewright.core.ids import InstrumentId, StrategyId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forecast:
     """An opinion: `expected_return` over `horizon` as a fraction, `confidence` in [0, 1]."""
 
@@ -23,7 +24,7 @@ class Forecast:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A wish: hold `weight` of the strategy's equity (negative is short, 0 closes).
 

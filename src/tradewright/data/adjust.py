@@ -15,6 +15,7 @@ import numpy as np
 from tradewright.core.errors import QualityFailure
 from tradewright.core.frames import BarFrame, FloatArray, IntArray
 from tradewright.core.market import CashDividend, CorporateAction, Split
+from tradewright.data.assembly import session_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatArray:
     paid = _placed(frame, actions, CashDividend)
     if paid.actions:
         _reinvest(frame, factors, paid, splits)
-    return np.cumprod(factors, axis=0)
+    return np.cumprod(factors, axis=0, dtype=np.float64)
 
 
 def split_growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatArray:
@@ -50,7 +51,9 @@ def split_growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatAr
     Returns:
         Shares per share at the first row, shape (rows, instruments), never NaN.
     """
-    return np.cumprod(_split_factors(frame, _placed(frame, actions, Split)), axis=0)
+    return np.cumprod(
+        _split_factors(frame, _placed(frame, actions, Split)), axis=0, dtype=np.float64
+    )
 
 
 def adjusted(prices: FloatArray, growth: FloatArray, row: int = -1) -> FloatArray:
@@ -90,7 +93,7 @@ def _placed(
     if not chosen or not len(frame):
         nothing = np.zeros(0, dtype=np.int64)
         return _Placed((), nothing, nothing)
-    dates = np.array([s.date for s in frame.sessions], dtype="datetime64[D]")[frame.session]
+    dates = session_days(frame.sessions)[frame.session]
     rows = np.searchsorted(dates, np.array([a.ex_date for a in chosen], dtype="datetime64[D]"))
     columns = np.array([frame.index(a.instrument) for a in chosen], dtype=np.int64)
     inside = np.flatnonzero((rows > 0) & (rows < len(frame))).tolist()
@@ -124,7 +127,8 @@ def _reinvest(frame: BarFrame, factors: FloatArray, paid: _Placed, splits: _Plac
 
 
 def _shares_at_close(paid: _Placed, splits: _Placed) -> FloatArray:
-    """What each dividend is multiplied by, since a split may lie between it and the close."""
+    # A split may lie between the last close and the ex-date of a dividend, which then refers
+    # to more shares than the close does.
     between: dict[tuple[int, int], list[Split]] = {}
     for split, row, column in zip(splits.actions, splits.row, splits.column, strict=True):
         if isinstance(split, Split):

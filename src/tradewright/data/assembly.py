@@ -7,20 +7,23 @@ to the same session; where they did not, the sources cannot be read as one frame
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.core.errors import QualityFailure
+from tradewright.core.errors import InvalidInput, MissingData, QualityFailure
 from tradewright.core.frames import FIELDS, BarFrame, FloatArray, IntArray, from_nanos, to_nanos
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from tradewright.core.ids import InstrumentId
-    from tradewright.core.session import Session, Timeframe
+    from tradewright.core.session import Session, Span, Timeframe
+
+
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +43,19 @@ class Times:
         """Return the number of rows."""
         return len(self.end)
 
+    def rows(self, first: int, stop: int) -> Times:
+        """Return the rows from `first` up to, not including, `stop`."""
+        cut = slice(first, stop)
+        parts = (self.session[cut], self.start[cut], self.end[cut], self.known_at[cut])
+        return Times(self.sessions, *parts)
+
+    def within(self, span: Span) -> slice:
+        """Say which rows belong to the sessions of a span."""
+        days = session_days(self.sessions)[self.session]
+        first = np.searchsorted(days, np.datetime64(span.start, "D"))
+        stop = np.searchsorted(days, np.datetime64(span.end, "D"), side="right")
+        return slice(int(first), int(stop))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BarSeries:
@@ -47,6 +63,13 @@ class BarSeries:
 
     times: Times
     values: FloatArray
+
+    def within(self, span: Span | None) -> BarSeries:
+        """Return the bars of a span, all for None."""
+        if span is None:
+            return self
+        rows = self.times.within(span)
+        return BarSeries(self.times.rows(rows.start, rows.stop), self.values[:, rows])
 
 
 def daily_times(sessions: Sequence[Session]) -> Times:
@@ -56,14 +79,27 @@ def daily_times(sessions: Sequence[Session]) -> Times:
     return Times(tuple(sessions), np.arange(len(end)), start, end, end)
 
 
+def session_days(sessions: Sequence[Session]) -> NDArray[np.datetime64]:
+    """The local dates of sessions, by day."""
+    days = np.fromiter((s.date.toordinal() for s in sessions), np.int64, len(sessions))
+    return (days - _EPOCH).astype("datetime64[D]")
+
+
 def assemble(
     timeframe: Timeframe, series: Mapping[InstrumentId, BarSeries], rows: Times | None = None
 ) -> BarFrame:
     """Put series side by side over the union of their times and of `rows`, NaN where none.
 
     Raises:
+        InvalidInput: There is no series.
+        MissingData: There are series but no bars.
         QualityFailure: Bars that end together differ in start, session or when they are known.
     """
+    if not series:
+        raise InvalidInput("instruments", [], "are none", "name at least one")
+    if not any(len(one.times) for one in series.values()):
+        names = ", ".join(series)
+        raise MissingData(f"{timeframe} bars of {names}", "there are none", "ask for other dates")
     parts = [one.times for one in series.values()] + ([] if rows is None else [rows])
     union = _union(parts)
     columns = np.full((len(FIELDS), len(union), len(series)), np.nan)
@@ -73,23 +109,25 @@ def assemble(
             _agree(instrument, one.times, union, place)
         columns[:, place, column] = one.values
     used, session = np.unique(union.session, return_inverse=True)
-    sessions = tuple(union.sessions[i] for i in used.tolist())
-    times = (session, union.start, union.end)
-    return BarFrame(timeframe, tuple(series), sessions, *times, *columns, known_at=union.known_at)
+    return BarFrame(
+        timeframe,
+        tuple(series),
+        tuple(union.sessions[i] for i in used.tolist()),
+        session,
+        union.start,
+        union.end,
+        **dict(zip(FIELDS, columns, strict=True)),
+        known_at=union.known_at,
+    )
 
 
 def cut(frame: BarFrame, column: int) -> BarSeries:
     """One instrument's bars from its first to its last, rows between without a bar as NaN."""
     traded = np.flatnonzero(~np.isnan(frame.close[:, column]))
-    rows = slice(int(traded[0]), int(traded[-1]) + 1) if traded.size else slice(0, 0)
-    times = Times(
-        frame.sessions,
-        frame.session[rows],
-        frame.start[rows],
-        frame.end[rows],
-        frame.known_at[rows],
-    )
-    return BarSeries(times, np.stack([getattr(frame, name)[rows, column] for name in FIELDS]))
+    first, stop = (int(traded[0]), int(traded[-1]) + 1) if traded.size else (0, 0)
+    times = Times(frame.sessions, frame.session, frame.start, frame.end, frame.known_at)
+    columns = np.stack([getattr(frame, name)[first:stop, column] for name in FIELDS])
+    return BarSeries(times.rows(first, stop), columns)
 
 
 def _union(parts: Sequence[Times]) -> Times:
@@ -100,15 +138,17 @@ def _union(parts: Sequence[Times]) -> Times:
     start = np.concatenate([part.start for part in parts])[first]
     known_at = np.concatenate([part.known_at for part in parts])[first]
     sessions = _all_sessions(parts)
-    days = _days(sessions)
+    days = session_days(sessions)
     session = np.concatenate(
-        [np.searchsorted(days, _days(part.sessions))[part.session] for part in parts]
+        [np.searchsorted(days, session_days(part.sessions))[part.session] for part in parts]
     )
     return Times(sessions, session[first], start, end, known_at)
 
 
 def _is_part(part: Times, whole: Times) -> bool:
-    return part.sessions is whole.sessions and bool(np.isin(part.end, whole.end).all())
+    if part.sessions is not whole.sessions:
+        return False
+    return np.array_equal(part.end, whole.end) or bool(np.isin(part.end, whole.end).all())
 
 
 def _all_sessions(parts: Sequence[Times]) -> tuple[Session, ...]:
@@ -122,10 +162,6 @@ def _all_sessions(parts: Sequence[Times]) -> tuple[Session, ...]:
                     "read the instruments of each market apart",
                 )
     return tuple(every[day] for day in sorted(every))
-
-
-def _days(sessions: Sequence[Session]) -> NDArray[np.datetime64]:
-    return np.array([session.date for session in sessions], dtype="datetime64[D]")
 
 
 def _agree(instrument: InstrumentId, times: Times, union: Times, place: IntArray) -> None:

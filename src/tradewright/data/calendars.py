@@ -7,6 +7,7 @@ takes a second or two to import, so it is imported when the first calendar is as
 
 from __future__ import annotations
 
+import warnings
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 _FIRST = date(1990, 1, 1)
 _BEYOND = timedelta(days=366)
+# Any stretch that every calendar has: built only to ask how far the calendar reaches.
+_PROBE = Span(date(2020, 3, 2), date(2020, 3, 31))
 
 
-@lru_cache(maxsize=32)
 def market_calendar(name: str = "XNYS", span: Span | None = None) -> Calendar:
     """Return an exchange's sessions with their UTC opens, closes and early closes.
 
@@ -34,6 +36,19 @@ def market_calendar(name: str = "XNYS", span: Span | None = None) -> Calendar:
         UnknownName: No exchange has this name.
         MissingData: The span reaches beyond what is known, or holds no session.
     """
+    return _calendar(name, span)
+
+
+@lru_cache(maxsize=32)
+def _calendar(name: str, span: Span | None) -> Calendar:
+    # The library's own use of pandas warns of pandas' next version; nothing here can change it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return Calendar(name, tuple(_sessions(_source(name, span))))
+
+
+# The library publishes no types.
+def _source(name: str, span: Span | None) -> Any:  # noqa: ANN401
     import exchange_calendars  # noqa: PLC0415 - slow: see above
 
     known = exchange_calendars.get_calendar_names(include_aliases=True)
@@ -41,17 +56,15 @@ def market_calendar(name: str = "XNYS", span: Span | None = None) -> Calendar:
         raise UnknownName("calendar", name, known)
     wanted = _all_of(exchange_calendars, name) if span is None else span
     try:
-        source = exchange_calendars.get_calendar(name, start=wanted.start, end=wanted.end)
+        return exchange_calendars.get_calendar(name, start=wanted.start, end=wanted.end)
     except (ValueError, exchange_calendars.errors.NoSessionsError) as error:
         raise MissingData(f"calendar {name}", f"has no {wanted.start}..{wanted.end}") from error
-    return Calendar(name, tuple(_sessions(source)))
 
 
-# The library publishes no types.
 def _all_of(library: Any, name: str) -> Span:  # noqa: ANN401
-    source = library.get_calendar(name)
+    source = library.get_calendar(name, start=_PROBE.start, end=_PROBE.end)
     earliest, latest = source.bound_min(), source.bound_max()
-    end = source.last_session.date() + _BEYOND
+    end = source.default_end().date() + _BEYOND
     return Span(
         _FIRST if earliest is None else max(_FIRST, earliest.date()),
         end if latest is None else min(end, latest.date()),

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tradewright.core.session import Calendar
 
 
-
 @dataclass(frozen=True, slots=True)
 class MarketData:
     """A market as loaded: bars, what they are bars of, what happened to them, and when it opens.
@@ -57,11 +56,12 @@ class History:
         self.growth = growth(frame, actions)
         self._splits = split_growth(frame, actions)
         self._adjusted: dict[str, FloatArray] = {}
+        self._rows = len(frame)
         self.row = -1
 
     def advance(self, row: int) -> None:
         """Let `row` be known; time does not go back."""
-        if not self.row <= row < len(self.frame):
+        if row < self.row or row >= self._rows:
             raise InvalidInput("row", row, f"is not between {self.row} and {len(self.frame) - 1}")
         self.row = row
 

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewright.core.errors import QualityFailure
+from tradewright.core.errors import InvalidInput, QualityFailure
 from tradewright.core.frames import BarFrame, FloatArray, IntArray, from_nanos, to_nanos
 from tradewright.core.session import Span
 from tradewright.data.adjust import growth
+from tradewright.data.assembly import session_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from tradewright.core.ids import InstrumentId
+    from tradewright.core.instrument import Instrument
     from tradewright.core.market import CorporateAction
     from tradewright.core.session import Calendar
 
@@ -101,8 +103,8 @@ _TEXTS: Mapping[Rule, tuple[str, str]] = {
 class Finding:
     """One breach: of which rule, where, and the number that shows it.
 
-    `row` is the frame's row and `at` its start; `instrument` is None where the row itself is
-    at fault.
+    `row` is the frame's row and `at` its start; for missing sessions the row before them and
+    the first one's open. `instrument` is None where the row itself is at fault.
     """
 
     rule: Rule
@@ -161,6 +163,9 @@ def inspect(
         actions: Splits and dividends that explain jumps.
         jump: The largest move from one close to the next, as a fraction, that is no finding.
         extended: Whether bars outside the session's hours are wanted.
+
+    Raises:
+        QualityFailure: A dividend is not below the close before it.
     """
     cells = bar_faults(frame.open, frame.high, frame.low, frame.close, frame.volume)
     findings = [
@@ -186,6 +191,23 @@ def require(report: QualityReport) -> None:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         first = errors[0]
         raise QualityFailure(first.where, first.what + more, first.rule.remedy)
+
+
+def admit(frame: BarFrame, instruments: Sequence[Instrument]) -> None:
+    """Refuse what no store may take: bars with errors, and bars of nothing that is described.
+
+    Bars outside the session's hours are taken.
+
+    Raises:
+        QualityFailure: A bar has an error.
+        InvalidInput: An instrument of the frame is not among `instruments`.
+    """
+    described = {instrument.id for instrument in instruments}
+    for instrument in frame.instruments:
+        if instrument not in described:
+            rule = "has bars but is not among the instruments"
+            raise InvalidInput("instruments", instrument, rule, "pass its Instrument too")
+    require(inspect(frame, extended=True))
 
 
 def bar_faults(
@@ -225,9 +247,10 @@ def first_fault(values: FloatArray, *, blank: bool = False) -> tuple[int, str] |
     """
     faults = dict(bar_faults(*values))
     if not blank:
-        absent = np.isnan(values).all(axis=0)
+        absent: BoolArray = np.logical_and.reduce(np.isnan(values), axis=0)
         fault, missing = faults.get(Rule.INCOMPLETE_BAR, (absent, np.zeros(absent.shape)))
-        faults[Rule.INCOMPLETE_BAR] = fault | absent, np.where(absent, len(values), missing)
+        counts: FloatArray = np.where(absent, float(len(values)), missing)
+        faults[Rule.INCOMPLETE_BAR] = (np.logical_or(fault, absent), counts)
     first = [
         (int(np.argmax(fault)), place, f"{rule}: {rule.meaning.format(value=shown[fault][0])}")
         for place, (rule, (fault, shown)) in enumerate(faults.items())
@@ -255,8 +278,8 @@ def _gaps(frame: BarFrame, calendar: Calendar | None) -> Iterator[Finding]:
         return
     first, last = frame.session_of(0).date, frame.session_of(-1).date
     sessions = frame.sessions if calendar is None else calendar.within(Span(first, last))
-    expected = np.array([s.date for s in sessions], dtype="datetime64[D]")
-    dates = np.array([s.date for s in frame.sessions], dtype="datetime64[D]")[frame.session]
+    expected = session_days(sessions)
+    dates = session_days(frame.sessions)[frame.session]
     place = np.searchsorted(expected, dates)
     for column, instrument in enumerate(frame.instruments):
         rows = np.flatnonzero(~np.isnan(frame.close[:, column]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 from tradewright.core.decisions import Approved, Refusal
 from tradewright.core.errors import MissingData
@@ -18,6 +18,7 @@ from tradewright.core.events import (
     CashMoved,
     Delisted,
     DividendPaid,
+    OrderEvent,
     Record,
     SplitApplied,
     Submit,
@@ -25,7 +26,6 @@ from tradewright.core.events import (
     TradabilityChanged,
 )
 from tradewright.core.money import ZERO
-from tradewright.core.orders import OrderState
 from tradewright.engine.view import InstantView
 from tradewright.portfolio.construct import Construction, Holdings, construct
 from tradewright.risk.checks import RiskContext
@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
-    from tradewright.core.events import Command, Event, OrderEvent
+    from tradewright.core.events import Command, Event
     from tradewright.core.ids import InstrumentId
     from tradewright.core.instrument import Instrument
     from tradewright.core.orders import Order
+    from tradewright.core.session import Session
     from tradewright.core.signals import Target
+    from tradewright.data.history import History
     from tradewright.engine.view import Served
     from tradewright.execution.desk import Desk
     from tradewright.portfolio.costs import Commission
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from tradewright.strategies.strategy import Strategy
 
 _QUIET: Final[tuple[Command, ...]] = ()
+_ORDER_EVENTS: Final = frozenset(get_args(OrderEvent))
 _BOOK_EVENTS: Final = (SplitApplied, DividendPaid, Delisted, CashMoved)
 
 
@@ -59,6 +62,24 @@ class Rules:
     limits: Limits
     construction: Construction
     commission: Commission
+
+
+class _Market(NamedTuple):
+    is_open: bool | None
+    trades_on: date | None
+
+
+class _Marks(dict["InstrumentId", "tuple[Decimal | None, int]"]):
+    # Last price and its age in rows, looked up once an instrument and decision.
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._history = history
+
+    def __missing__(self, instrument: InstrumentId) -> tuple[Decimal | None, int]:
+        frame = self._history.frame
+        found = self._history.price(frame.index(instrument)) if instrument in frame else None
+        mark = self[instrument] = found or (None, 0)
+        return mark
 
 
 class Engine:
@@ -79,20 +100,24 @@ class Engine:
         self.desk = desk
         self.ledger = ledger
         self.switches = Switches()
-        self._strategy = strategy
+        self._decide = strategy.decide
+        self._quantities = ledger.quantities
         self._served = served
         self._history = served.history
+        self._advance = served.history.advance
         self._instruments = instruments
         self._rules = rules
         self._first, self._stop = decides.start, decides.stop
         self._halted: set[InstrumentId] = set()
+        self._marks = _Marks(served.history)
+        self._session: Session | None = None
         self._sizing_feature = f"volatility_{rules.construction.sizing.volatility_window}"
 
     def handle(self, event: Event) -> tuple[Command, ...]:
         """Take one event in and return what is to be done about it."""
         if type(event) is BarClosed:
             return self._bar(event.row)
-        if hasattr(event, "kind"):
+        if type(event) in _ORDER_EVENTS:
             return self._order_event(event)  # type: ignore[arg-type]
         if isinstance(event, _BOOK_EVENTS):
             self.ledger.apply(event)
@@ -102,47 +127,64 @@ class Engine:
             (self._halted.discard if event.tradable else self._halted.add)(event.instrument)
         return _QUIET
 
+    def know(self, at: datetime) -> None:
+        """Let what closed until `at` be known without deciding: that was done before."""
+        row = self._served.frame.row_at(at)
+        if row > self._history.row:
+            self._history.advance(row)
+
+    def review(self, order: Order, at: datetime) -> Approved | Refusal:
+        """Check again an order that was approved and not sent, as if it were new now."""
+        others = (
+            (state.order.instrument, state.order.side, state.order.quantity - state.filled)
+            for state in self.desk.open.values()
+            if state.order.id != order.id
+        )
+        self._marks.clear()
+        exposure = Exposure(self.ledger.cash, self.ledger.quantities, others, self.price)
+        return self.desk.review(order, self._context(order, exposure, at, self._market(at)))
+
+    def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:
+        """Return what our broker takes for a fill, by the same model as everywhere."""
+        return self._rules.commission.fee(before, quantity, price)
+
     def equity(self) -> Decimal | None:
         """Cash and positions at the last prices; None while a price is missing."""
         return Exposure(self.ledger.cash, self.ledger.quantities, (), self.price).equity
 
     def price(self, instrument: InstrumentId) -> Decimal | None:
-        """Return the last known price of one unit, multiplier included."""
-        if instrument not in self._served.frame:
-            return None
-        found = self._history.price(self._served.frame.index(instrument))
-        return found[0] * self._instruments[instrument].multiplier if found else None
+        """Return the last known price, None before the first."""
+        return self._marks[instrument][0]
 
     def _bar(self, row: int) -> tuple[Command, ...]:
-        self._history.advance(row)
-        if not self._first <= row < self._stop:
+        self._advance(row)
+        if row < self._first or row >= self._stop:
             return _QUIET
-        view = InstantView(self._served, row, self.ledger.quantities, self.equity)
-        targets = self._strategy.decide(view)
+        view = InstantView(self._served, row, self._quantities, self.equity)
+        self._marks.clear()
+        targets = self._decide(view)
         return self._place(targets, view.at) if targets else _QUIET
 
     def _place(self, targets: Sequence[Target], at: datetime) -> tuple[Command, ...]:
-        working: dict[InstrumentId, Decimal] = {}
-        for name, side, quantity in self.desk.working():
-            working[name] = working.get(name, ZERO) + side.sign * quantity
-        exposure = Exposure(
-            self.ledger.cash, self.ledger.quantities, self.desk.working(), self.price
-        )
+        working = tuple(self.desk.working())
+        pending: dict[InstrumentId, Decimal] = {}
+        for name, side, quantity in working:
+            pending[name] = pending.get(name, ZERO) + side.sign * quantity
+        exposure = Exposure(self.ledger.cash, self._quantities, working, self.price)
         holdings = Holdings(
-            exposure.equity, self.ledger.quantities, working, self.price, self._volatility
+            exposure.equity, self._quantities, pending, self.price, self._volatility
         )
         plan = construct(targets, holdings, self._instruments, self._rules.construction)
         commands: list[Command] = []
-        market_open, trades_on = self._market(at)
+        market = self._market(at)
         for order in plan.orders:
-            context = self._context(order, exposure, at, market_open, trades_on)
-            answer = self.desk.place(order, context)
-            if isinstance(answer, Approved):
+            answer = self.desk.place(order, self._context(order, exposure, at, market))
+            if type(answer) is Approved:
                 exposure.add(order.instrument, order.side, order.quantity)
                 commands.append(Submit(answer))
             elif isinstance(answer, Refusal):
                 commands.append(Record(answer))
-            elif isinstance(answer, OrderState):
+            else:
                 commands.append(Alert("order_repeated", f"{order.id} was asked before", at))
         for target in plan.unsized:
             what = f"{target.instrument}: no price, equity or volatility to size with"
@@ -150,40 +192,37 @@ class Engine:
         return tuple(commands)
 
     def _context(
-        self,
-        order: Order,
-        exposure: Exposure,
-        at: datetime,
-        market_open: bool | None,  # noqa: FBT001
-        trades_on: date | None,
+        self, order: Order, exposure: Exposure, at: datetime, market: _Market
     ) -> RiskContext:
         name = order.instrument
-        frame = self._served.frame
-        found = self._history.price(frame.index(name)) if name in frame else None
-        price, age = found or (None, 0)
+        price, age = self._marks[name]
         return RiskContext(
             at,
             self._rules.limits,
             self.switches.state(order.strategy),
-            market_open,
-            trades_on,
+            market.is_open,
+            market.trades_on,
             self._instruments.get(name),
             name in self._halted,
             price,
             age,
             exposure,
             self._rules.commission,
+            order.quantity <= exposure.reducible(name, order.side),
         )
 
-    def _market(self, at: datetime) -> tuple[bool | None, date | None]:
+    def _market(self, at: datetime) -> _Market:
+        session = self._session
+        if session is not None and session.open <= at < session.close:
+            return _Market(is_open=True, trades_on=session.date)
         calendar = self._served.calendar
         try:
-            session = calendar.session_at(at)
+            session = self._session = calendar.session_at(at)
             if session is not None:
-                return True, session.date
-            return False, calendar.next_session(at).date
+                return _Market(is_open=True, trades_on=session.date)
+            return _Market(is_open=False, trades_on=calendar.next_session(at).date)
         except MissingData:
-            return None, None
+            return _Market(is_open=None, trades_on=None)
 
     def _volatility(self, instrument: InstrumentId) -> Decimal | None:
         column = self._served.frame.index(instrument)

@@ -15,7 +15,7 @@ from tradewright.core.errors import MissingData
 from tradewright.core.instrument import Instrument
 from tradewright.core.money import ZERO
 from tradewright.core.orders import Side
-from tradewright.core.positions import Position
+from tradewright.core.positions import Lot, Position
 from tradewright.core.session import Session, Span
 from tradewright.exchange.market import ReplayMarket
 from tradewright.exchange.words import (
@@ -159,6 +159,11 @@ def _price(market: ReplayMarket, position: Position) -> Decimal:
     return position.average if price is None else price
 
 
+def _since(market: ReplayMarket, lot: Lot, before: Decimal) -> Decimal:
+    # What was opened today has gained since then, and the rest since the last close.
+    return lot.price if lot.opened_at >= market.day_began else before
+
+
 def _ratio(part: Decimal, whole: Decimal) -> str:
     return number(round(part / whole, _PLACES)) if whole else "0"
 
@@ -167,7 +172,9 @@ def _position(market: ReplayMarket, instrument: Instrument, held: Position) -> d
     price = _price(market, held)
     before = market.last_prices.get(instrument.id, price)
     value, cost = price * held.quantity, held.cost
-    profit, today = value - cost, (price - before) * held.quantity
+    profit = value - cost
+    base = sum((_since(market, lot, before) * lot.quantity for lot in held.lots), ZERO)
+    today = value - base
     closing = Side.SELL if held.quantity > 0 else Side.BUY
     free = abs(held.quantity) - market.reserved(instrument.id, closing)
     sign = 1 if held.quantity > 0 else -1
@@ -186,7 +193,7 @@ def _position(market: ReplayMarket, instrument: Instrument, held: Position) -> d
         "unrealized_pl": number(round(profit, _PLACES)),
         "unrealized_plpc": _ratio(profit, abs(cost)),
         "unrealized_intraday_pl": number(round(today, _PLACES)),
-        "unrealized_intraday_plpc": _ratio(today, abs(before * held.quantity)),
+        "unrealized_intraday_plpc": _ratio(today, abs(base)),
         "current_price": number(price),
         "lastday_price": number(round(before, _PLACES)),
         "change_today": _ratio(price - before, before),

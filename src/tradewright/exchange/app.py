@@ -11,7 +11,6 @@ import contextlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -232,10 +231,13 @@ async def _status(market: Market) -> Response:
 
 @_rehearsal.post("/advance")
 async def _advance(market: Market, request: Request) -> Response:
-    to = (await _body(request)).get("to")
+    body = await _body(request)
+    to, position = body.get("to"), body.get("position")
     if not isinstance(to, str):
         raise Refused(UNPROCESSABLE, BROKEN_RULE, "to is required: an RFC 3339 time")
-    market.advance(read_moment(to, "to").astimezone(UTC))
+    if position is not None and not isinstance(position, int):
+        raise Refused(UNPROCESSABLE, BROKEN_RULE, "position must be a number of events")
+    market.advance(read_moment(to, "to"), position)
     return JSONResponse(_standing(market))
 
 
@@ -244,6 +246,7 @@ def _standing(market: ReplayMarket) -> dict[str, object]:
     return {
         "now": moment(market.now),
         "next": None if upcoming is None else moment(upcoming),
+        "position": market.position,
         "events": market.published,
         "done": market.done,
     }

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tradewright.backtest.replay import Replay
 from tradewright.core.clock import require_utc
 from tradewright.core.errors import MissingData
 from tradewright.core.events import (
@@ -31,7 +32,8 @@ from tradewright.core.ids import InstrumentId, OrderId
 from tradewright.core.instrument import Instrument
 from tradewright.core.money import ZERO
 from tradewright.core.orders import OrderKind, Side, TimeInForce
-from tradewright.core.session import Calendar
+from tradewright.core.session import Calendar, Span
+from tradewright.data.history import MarketData
 from tradewright.exchange.tickets import Ticket, position_intent
 from tradewright.exchange.trading import Request, read_request
 from tradewright.exchange.words import (
@@ -49,12 +51,14 @@ from tradewright.exchange.words import (
     number,
 )
 from tradewright.execution.brokerage import SimulatedBrokerage
+from tradewright.execution.venue import VenueModel
 
 if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
 
 Update = dict[str, "JsonValue"]
 _ONE = Decimal(1)
+_A_SECOND = timedelta(seconds=1)
 _LIMITED = frozenset({OrderKind.LIMIT, OrderKind.STOP_LIMIT})
 
 
@@ -83,13 +87,45 @@ class ReplayMarket:
         self.tickets: dict[str, Ticket] = {}
         self.executions: list[Update] = []
         self.last_equity = brokerage.equity()
+        self.day_began = start
         self.last_prices: dict[InstrumentId, Decimal] = {}
         self.published = 0
+        self.position = 0
         self._symbols = {item.id: item.symbol for item in instruments}
         self._by_client: dict[str, Ticket] = {}
         self._listeners: list[asyncio.Queue[Update]] = []
         self._events = iter(events)
         self._next = next(self._events, None)
+
+    @classmethod
+    def over(
+        cls, data: MarketData, span: Span, *, model: VenueModel, cash: Decimal, leverage: Decimal
+    ) -> ReplayMarket:
+        """Stand before the first session of `span`, with `cash` and what was known by then.
+
+        Raises:
+            MissingData: There are no bars in the span.
+        """
+        frame = data.frame
+        sessions = frame.session.tolist()
+        rows = [row for row, at in enumerate(sessions) if frame.sessions[at].date in span]
+        if not rows:
+            what = f"no bars between {span.start} and {span.end}"
+            raise MissingData(data.label, what, "choose --from and --to within what is there")
+        first = rows[0]
+        start = frame.known(first - 1) if first else frame.session_of(0).open - _A_SECOND
+        brokerage = SimulatedBrokerage(
+            frame,
+            data.instruments,
+            model=model,
+            cash=cash,
+            leverage=leverage,
+            at=start,
+            row=first - 1,
+        )
+        replay = Replay(frame, data.actions, first=first, stop=rows[-1] + 1)
+        traded = [data.instruments[name] for name in frame.instruments]
+        return cls(brokerage, replay, traded, data.calendar, start=start, leverage=leverage)
 
     @property
     def done(self) -> bool:
@@ -101,17 +137,21 @@ class ReplayMarket:
         """When the next thing happens; None at the end of the replay."""
         return None if self._next is None else self._next.at
 
-    def advance(self, to: datetime) -> int:
-        """Live through everything up to and including `to`; return the updates published so far.
+    def advance(self, to: datetime, position: int | None = None) -> None:
+        """Live through everything up to and including `to`, in order.
 
-        A time before the present changes nothing: what has happened has happened.
+        With a `position`, stop when that many events have been lived through: several may share
+        one time, and who follows the same replay goes event by event. A time before the present
+        changes nothing: what has happened has happened.
         """
         while self._next is not None and self._next.at <= to:
+            if position is not None and self.position >= position:
+                return
             event, self._next = self._next, next(self._events, None)
+            self.position += 1
             self.now = max(self.now, event.at)
             self._live(event)
         self.now = max(self.now, to)
-        return self.published
 
     def submit(self, body: Mapping[str, Any]) -> Mapping[str, JsonValue]:
         """Take an order and return it as it stood at that moment; refused orders leave no trace."""
@@ -194,6 +234,7 @@ class ReplayMarket:
     def _live(self, event: Event) -> None:
         brokerage = self.brokerage
         if isinstance(event, SessionOpened):
+            self.day_began = event.at
             marks = {name: brokerage.price(name) for name in self._symbols}
             self.last_prices = {n: mark for n, mark in marks.items() if mark is not None}
         happened = brokerage.step(event)
@@ -343,7 +384,7 @@ class ReplayMarket:
         if request.time_in_force is TimeInForce.GTC:
             return None
         session = self.brokerage.session
-        if session is None:
+        if session is None or session.close <= self.now:
             try:
                 session = self.calendar.next_session(self.now)
             except MissingData:

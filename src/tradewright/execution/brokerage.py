@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tradewright.core.errors import DuplicateOrder
 from tradewright.core.events import (
     BarClosed,
+    CancelRefused,
     CashMoved,
     Delisted,
     DividendPaid,
@@ -70,7 +71,7 @@ class SimulatedBrokerage:
         """Take or reject an order; raise DuplicateOrder for an id that was ever used."""
         if order.id in self.orders:
             raise DuplicateOrder(order.id, "the account has used this id")
-        reason = self._objection(order)
+        reason = self._objection(order, order.quantity)
         event = Rejected(order.id, at, reason) if reason else self._venue.accept(order, at)
         self.orders[order.id] = OrderState(order, OrderStatus.PENDING_NEW, at)
         return self._take([event])
@@ -84,13 +85,23 @@ class SimulatedBrokerage:
         """Put another order in an order's place, if the account can pay for it."""
         if successor.id in self.orders:
             raise DuplicateOrder(successor.id, "the account has used this id")
+        before = self.orders.get(old)
+        if before is None or before.status.is_terminal:
+            return self._take(self._venue.replace(old, successor, at))
+        freed = self._cost(before.order, before.remaining) or ZERO
+        reason = self._objection(successor, successor.quantity - before.filled, freed)
+        if reason:
+            return self._take([CancelRefused(old, at, f"cannot replace: {reason}")])
         events = self._venue.replace(old, successor, at)
         if len(events) > 1:
-            filled = self.orders[old].filled
-            state = OrderState(successor, OrderStatus.PENDING_NEW, at)
-            self.orders[successor.id] = state
-            self._carry(successor.id, filled)
-        return self._take(list(events))
+            self.orders[successor.id] = OrderState(
+                successor,
+                OrderStatus.PENDING_NEW,
+                at,
+                filled=before.filled,
+                notional=before.notional,
+            )
+        return self._take(events)
 
     def step(self, event: Event) -> Sequence[OrderEvent]:
         """Live through one event of the market; what our orders did is returned in order."""
@@ -141,32 +152,33 @@ class SimulatedBrokerage:
         return self.ledger.cash + value.net
 
     def buying_power(self) -> Decimal:
-        """Return leverage × equity less positions and all that is working on the buy side."""
+        """Return leverage × equity less positions and what working orders would open."""
         gross = ZERO
         for name, position in self.ledger.positions.items():
             gross += abs(position.quantity) * (self.price(name) or position.average)
         for state in self.orders.values():
-            order = state.order
-            if not state.status.is_terminal and self._opens(order):
-                price = order.limit or order.stop or self.price(order.instrument) or ZERO
-                gross += state.remaining * price
+            if not state.status.is_terminal:
+                gross += self._cost(state.order, state.remaining) or ZERO
         return max(self._leverage * self.equity() - gross, ZERO)
 
-    def _opens(self, order: Order) -> bool:
+    def _cost(self, order: Order, quantity: Decimal) -> Decimal | None:
+        # What closes a position frees money; only what goes beyond it must be paid for.
         held = self.ledger.quantities.get(order.instrument, ZERO)
-        return held * order.side.sign >= 0
+        opening = quantity - max(-held * order.side.sign, ZERO)
+        if opening <= 0:
+            return ZERO
+        price = order.limit or order.stop or self.price(order.instrument)
+        return None if price is None else opening * price
 
-    def _objection(self, order: Order) -> str:
+    def _objection(self, order: Order, quantity: Decimal, freed: Decimal = ZERO) -> str:
         if self.session is None and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             return f"{order.time_in_force} orders need an open market"
-        if order.instrument not in self._frame or not self._opens(order):
+        if order.instrument not in self._frame:
             return ""
-        price = order.limit or order.stop or self.price(order.instrument)
-        if price is None:
+        cost = self._cost(order, quantity)
+        if cost is None:
             return "no price to check buying power with"
-        if order.quantity * price > self.buying_power():
-            return "insufficient buying power"
-        return ""
+        return "insufficient buying power" if cost > self.buying_power() + freed else ""
 
     def _take(self, events: Sequence[OrderEvent]) -> Sequence[OrderEvent]:
         for event in events:
@@ -178,9 +190,3 @@ class SimulatedBrokerage:
                 self.fills.append(event.fill)
                 self.ledger.book(event.fill)
         return events
-
-    def _carry(self, successor: OrderId, filled: Decimal) -> None:
-        state = self.orders[successor]
-        self.orders[successor] = OrderState(
-            state.order, state.status, state.at, state.venue_id, filled
-        )

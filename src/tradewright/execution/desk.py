@@ -7,12 +7,12 @@ count only by what they add to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tradewright.core.decisions import Approved, Refusal
 from tradewright.core.errors import DuplicateOrder, InvalidInput
 from tradewright.core.events import Filled
+from tradewright.core.frozen import frozen
 from tradewright.core.money import ZERO
 from tradewright.core.orders import OrderState, OrderStatus
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 INFERRED: Final = "inferred-"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Applied:
     """What an event came to: the state after it, the fill to book, and what is odd about it."""
 
@@ -94,6 +94,20 @@ class Desk:
             return
         state = OrderState(order, OrderStatus.PENDING_NEW, approved.at)
         self._states[order.id] = self._open[order.id] = state
+
+    def review(self, order: Order, context: RiskContext) -> Approved | Refusal:
+        """Check an order that is here already once more."""
+        return self._gate.check(order, context)
+
+    def is_news(self, event: OrderEvent) -> bool:
+        """Say whether an event tells what is not known yet; of strangers' orders, all is news."""
+        state = self._states.get(event.order)
+        if state is None:
+            return True
+        if isinstance(event, Filled):
+            return event.fill.id not in self._fills
+        after = state.apply(event)
+        return (after.status, after.venue_id) != (state.status, state.venue_id)
 
     def knows_fill(self, fill: FillId) -> bool:
         """Say whether an execution has been taken."""

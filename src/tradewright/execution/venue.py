@@ -30,7 +30,7 @@ from tradewright.core.events import (
 )
 from tradewright.core.ids import FillId, VenueOrderId
 from tradewright.core.money import ZERO, Money, Price, Quantity
-from tradewright.core.orders import Fill, OrderKind, TimeInForce
+from tradewright.core.orders import Fill, OrderKind, Side, TimeInForce
 from tradewright.portfolio.costs import TradingCosts
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ _AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS, *_AT_ONCE)
 
 @dataclass(frozen=True, slots=True)
 class VenueModel:
-    """The venue's assumptions. `volume_share` is the fraction of a bar's volume that all our
-    orders in it may take, None for any; the delays are between our act and its effect.
+    """The venue's assumptions.
+
+    `volume_share` is the fraction of a bar's volume that all our orders in it may take, None
+    for any; the delays are between our act and its effect.
     """
 
     costs: TradingCosts = field(default_factory=TradingCosts)
@@ -147,16 +149,23 @@ class SimulatedVenue:
     ) -> tuple[Replaced | CancelRefused | Accepted | Rejected, ...]:
         """Put `successor` in the place of `old`; its quantity is the new total, fills included.
 
-        Refused, with nothing changed, if `old` has ended, the new total does not exceed what is
-        filled, or the successor could not be accepted.
+        Refused, with nothing changed, if `old` has ended, trades something else, the new total
+        does not exceed what is filled, or the successor could not be accepted.
         """
         working = self.working.get(old)
         filled = working.order.quantity - working.remaining if working else ZERO
-        if working is None or successor.quantity <= filled:
-            what = "order has ended" if working is None else f"{filled} are filled already"
-            return (CancelRefused(old, at, f"cannot replace: {what}"),)
-        objection = self._objection(successor)
-        if objection:
+        objection = ""
+        if working is None:
+            objection = "order has ended"
+        elif (successor.instrument, successor.side) != (
+            working.order.instrument,
+            working.order.side,
+        ):
+            objection = "instrument and side stay"
+        elif successor.quantity <= filled:
+            objection = f"{filled} are filled already"
+        objection = objection or self._objection(successor)
+        if working is None or objection:
             return (CancelRefused(old, at, f"cannot replace: {objection}"),)
         accepted = self.accept(successor, at)
         self.working[successor.id].remaining -= filled
@@ -261,12 +270,15 @@ class SimulatedVenue:
         order = working.order
         if order.kind is OrderKind.MARKET:
             return self._slip(order.side, open_)
-        if order.kind is OrderKind.TRAILING_STOP and working.extreme is None:
+        if working.extreme is None:
             working.extreme = open_
         stop = _stop_level(working)
-        if stop is not None and not working.triggered:
-            working.triggered = _reached(order.side.sign, open_, stop)
+        if stop is not None:
+            sign = order.side.sign
+            working.triggered = working.triggered or _reached(sign, open_, stop)
             if not working.triggered:
+                # The open is the one print of a bar that surely comes before its range.
+                working.extreme = _better(sign, working.extreme, open_)
                 return None
             if order.kind is not OrderKind.STOP_LIMIT:
                 return self._slip(order.side, open_)
@@ -281,40 +293,40 @@ class SimulatedVenue:
         against, favour = (high, low) if sign > 0 else (low, high)
         if order.kind is OrderKind.TRAILING_STOP:
             return self._trail(working, row, against, favour)
-        if order.kind is OrderKind.MARKET:
-            # The volume share held it back at the open; it goes on at the next one.
-            return None
         if order.stop is not None and not working.triggered:
-            if not _reached(sign, against, order.stop):
-                return None
-            working.triggered = True
-            if order.kind is OrderKind.STOP:
-                return self._slip(order.side, order.stop)
-            return order.stop if _within(order, order.stop) else None
-        if order.kind is OrderKind.STOP:
-            return None
+            return self._stop(working, order.stop, against)
+        # A market order, or a stop that has become one, was held back at the open by the volume
+        # share and goes on at the next.
         limit = order.limit
         touched = limit is not None and (favour - limit) * sign <= 0
         return limit if touched else None
 
+    def _stop(self, working: _Working, stop: Price, against: Price) -> Price | None:
+        order = working.order
+        if not _reached(order.side.sign, against, stop):
+            return None
+        working.triggered = True
+        if order.kind is OrderKind.STOP:
+            return self._slip(order.side, stop)
+        return stop if _within(order, stop) else None
+
     def _trail(self, working: _Working, row: int, against: Price, favour: Price) -> Price | None:
         order, sign = working.order, working.order.side.sign
-        if working.triggered:
-            return None
         stop = _stop_level(working)
-        if stop is not None and not _reached(sign, against, stop):
-            best = working.extreme if working.extreme is not None else favour
-            working.extreme = min(best, favour) if sign > 0 else max(best, favour)
+        if working.triggered or stop is None:
+            # Triggered and not done: the volume share held it back; it goes on at the next open.
+            return None
+        if not _reached(sign, against, stop):
+            working.extreme = _better(sign, working.extreme, favour)
             stop = _stop_level(working)
             close = self._frame.price(row, working.column)
             if stop is None or close is None or not _reached(sign, close, stop):
                 return None
-        if stop is None:
-            working.extreme = favour
-            return None
         working.triggered = True
-        tick = self._instruments[order.instrument]
-        return self._slip(order.side, tick.to_tick(stop, order.side))
+        # The first valid price at which the stop is reached lies on its far side.
+        other = Side.SELL if order.side is Side.BUY else Side.BUY
+        first = self._instruments[order.instrument].to_tick(stop, other)
+        return self._slip(order.side, first)
 
     def _close_price(self, working: _Working, row: int) -> Price | None:
         close = self._frame.price(row, working.column)
@@ -328,10 +340,11 @@ class SimulatedVenue:
     ) -> None:
         order = working.order
         quantity = self._available(working, row)
-        if order.time_in_force is TimeInForce.FOK and quantity < working.remaining:
+        if quantity <= 0 or (
+            order.time_in_force is TimeInForce.FOK and quantity < working.remaining
+        ):
             return
-        if quantity <= 0:
-            return
+        self._used[working.column] = self._used.get(working.column, ZERO) + quantity
         before = order.quantity - working.remaining
         working.remaining -= quantity
         working.fills += 1
@@ -359,9 +372,7 @@ class SimulatedVenue:
         used = self._used.get(column, ZERO)
         room = self._frame.shares(row, column) * share - used
         whole = (room / lot).to_integral_value(ROUND_DOWN) * lot
-        taken = max(min(working.remaining, whole), ZERO)
-        self._used[column] = used + taken
-        return taken
+        return max(min(working.remaining, whole), ZERO)
 
     def _canceled(self, working: _Working, at: datetime, events: list[OrderEvent]) -> bool:
         if working.cancel_at is None or working.cancel_at > at:
@@ -383,6 +394,13 @@ def _stop_level(working: _Working) -> Decimal | None:
         return None
     away = order.trail_price or working.extreme * (order.trail_fraction or ZERO)
     return working.extreme + order.side.sign * away
+
+
+def _better(sign: int, extreme: Decimal | None, price: Decimal) -> Decimal:
+    # What a trailing stop follows: the lowest price for a buy, the highest for a sell.
+    if extreme is None:
+        return price
+    return min(extreme, price) if sign > 0 else max(extreme, price)
 
 
 def _reached(sign: int, price: Decimal, stop: Decimal) -> bool:

@@ -43,6 +43,17 @@ def rolling_mean(values: FloatArray, window: int) -> FloatArray:
     return means
 
 
+def sma_gap(fast: int, slow: int) -> Feature:
+    """SMA(fast) less SMA(slow) of the adjusted close, in price units: positive when rising."""
+    return Feature(
+        f"sma_gap_{fast}_{slow}",
+        ("close",),
+        max(fast, slow),
+        Unit.PRICE,
+        lambda columns: rolling_mean(columns["close"], fast) - rolling_mean(columns["close"], slow),
+    )
+
+
 def sma(window: int) -> Feature:
     """Simple moving average of the adjusted close over `window` rows, in price units."""
     return Feature(

@@ -35,6 +35,8 @@ def realised_volatility(close: FloatArray, window: int) -> FloatArray:
     if window < 2:  # noqa: PLR2004 - a sample deviation needs two
         raise InvalidInput("window", window, "must be at least 2")
     returns = np.full(close.shape, np.nan)
+    if len(close) <= window:
+        return returns
     returns[1:] = np.log(close[1:] / close[:-1])
     mean = rolling_mean(returns, window)
     squares = np.zeros(close.shape)

@@ -6,12 +6,12 @@ held, so that deciding twice does not order twice. Sells stand before buys, then
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC
+from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tradewright.core.ids import order_id
+from tradewright.core.frozen import frozen
+from tradewright.core.ids import Terms, order_id
 from tradewright.core.money import ZERO, Quantity
 from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
 from tradewright.portfolio.sizing import FixedFraction, Sizing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tradewright.core.signals import Target
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Construction:
     """How orders are made of targets."""
 
@@ -34,7 +34,7 @@ class Construction:
     """Trades worth less than this much currency are left out, unless they close a position."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holdings:
     """What construction needs to know of the account: signed quantities, exact numbers."""
 
@@ -45,7 +45,7 @@ class Holdings:
     volatility: Callable[[InstrumentId], Decimal | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """The orders, and the targets that could not be sized because a number is missing."""
 
@@ -71,8 +71,7 @@ def construct(
         rounded = instrument.to_lot(wanted)
         held = holdings.held.get(target.instrument, ZERO)
         delta = rounded - held - holdings.working.get(target.instrument, ZERO)
-        price = holdings.price(target.instrument)
-        if not delta or (how.min_trade and rounded and _small(delta, price, how.min_trade)):
+        if not delta or (how.min_trade and rounded and _is_small(target, delta, holdings, how)):
             continue
         orders.append(_order(target, instrument, delta, how.time_in_force))
     if len(orders) > 1:
@@ -90,8 +89,9 @@ def _shares(target: Target, holdings: Holdings, sizing: Sizing) -> Decimal | Non
     return sizing.shares(Decimal(str(target.weight)), holdings.equity, price, volatility)
 
 
-def _small(delta: Decimal, price: Decimal | None, least: Decimal) -> bool:
-    return price is not None and abs(delta) * price < least
+def _is_small(target: Target, delta: Decimal, holdings: Holdings, how: Construction) -> bool:
+    price = holdings.price(target.instrument)
+    return price is not None and abs(delta) * price < how.min_trade
 
 
 def _order(
@@ -101,16 +101,13 @@ def _order(
     quantity = Quantity(abs(delta))
     # The instant of the decision is the intent: deciding again at the same instant is the same
     # asking, deciding later in the day is another.
-    intent = target.at.astimezone(UTC).isoformat()
+    intent = target.at.isoformat()
     return Order(
         id=order_id(
             symbol=instrument.symbol,
-            side=side.value,
+            side=side,
             quantity=quantity,
-            limit=None,
-            stop=None,
-            kind=OrderKind.MARKET.value,
-            time_in_force=time_in_force.value,
+            terms=Terms(OrderKind.MARKET, time_in_force),
             strategy=target.strategy,
             on=target.at.date(),
             intent=intent,

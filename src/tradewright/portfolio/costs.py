@@ -55,7 +55,7 @@ class PerShare:
         if self.rate < 0 or self.minimum < 0:
             raise InvalidInput("commission", (self.rate, self.minimum), "must not be negative")
 
-    def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:  # noqa: ARG002
+    def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:
         """Return what the order has become dearer by."""
         if not before:
             return to_cents(max(self.rate * quantity, self.minimum))

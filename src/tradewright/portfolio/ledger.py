@@ -127,8 +127,8 @@ class Ledger:
             return
         grown, fraction = held.split(split.ratio, self._instruments[split.instrument].lot)
         if fraction:
-            ratio = Decimal(split.ratio.numerator) / Decimal(split.ratio.denominator)
-            grown = self._pay_out(grown, fraction, event.reference / ratio)
+            price = event.reference * split.ratio.denominator / split.ratio.numerator
+            grown = self._pay_out(grown, fraction, price)
         self._put(grown)
 
     def _delist(self, event: Delisted) -> None:

@@ -6,10 +6,10 @@ working, passes the switch and the exposure limits, so that flattening is always
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tradewright.core.decisions import Refusal, RefusalCode
+from tradewright.core.frozen import frozen
 from tradewright.core.orders import OrderKind, Side, TimeInForce
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tradewright.risk.reservation import Exposure
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RiskContext:
     """All that the checks may look at; None means that it is not known.
 
@@ -44,6 +44,8 @@ class RiskContext:
     price_age: int
     exposure: Exposure
     commission: Commission
+    reduces: bool
+    """Proven on what is held and working: the order can only bring a position nearer to zero."""
 
 
 Check: TypeAlias = "Callable[[Order, RiskContext], Refusal | None]"
@@ -52,14 +54,9 @@ Check: TypeAlias = "Callable[[Order, RiskContext], Refusal | None]"
 _AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
 
 
-def reduces(order: Order, context: RiskContext) -> bool:
-    """Say whether an order can only bring a position nearer to zero."""
-    return order.quantity <= context.exposure.reducible(order.instrument, order.side)
-
-
 def switches_clear(order: Order, context: RiskContext) -> Refusal | None:
     """Refuse while the kill switch is engaged or cannot be read."""
-    if context.stopped is False or reduces(order, context):
+    if context.stopped is False or context.reduces:
         return None
     if context.stopped is None:
         return Refusal(order, RefusalCode.SWITCH_UNKNOWN, context.at)
@@ -88,7 +85,7 @@ def instrument_tradable(order: Order, context: RiskContext) -> Refusal | None:
     if context.halted or not instrument.tradable or (on and not instrument.is_listed(on)):
         numbers = {"on": str(on), "halted": str(context.halted).lower()}
         return Refusal(order, RefusalCode.INSTRUMENT_NOT_TRADABLE, context.at, numbers)
-    if order.side is Side.SELL and not instrument.shortable and not reduces(order, context):
+    if order.side is Side.SELL and not instrument.shortable and not context.reduces:
         held = context.exposure.held(order.instrument)
         return Refusal(order, RefusalCode.NOT_SHORTABLE, context.at, {"held": held})
     return None
@@ -108,10 +105,10 @@ def price_sane(order: Order, context: RiskContext) -> Refusal | None:
     last = context.price
     if last is None:
         # A market order out of a position must not wait for a price that may never come.
-        if order.kind is OrderKind.MARKET and reduces(order, context):
+        if order.kind is OrderKind.MARKET and context.reduces:
             return None
         return Refusal(order, RefusalCode.PRICE_MISSING, context.at)
-    if context.price_age > context.limits.max_price_age_rows and not reduces(order, context):
+    if context.price_age > context.limits.max_price_age_rows and not context.reduces:
         numbers: dict[str, Decimal | str] = {"age_rows": str(context.price_age)}
         return Refusal(order, RefusalCode.PRICE_STALE, context.at, numbers)
     if order.limit is None and order.stop is None:
@@ -129,7 +126,7 @@ def price_sane(order: Order, context: RiskContext) -> Refusal | None:
 
 def reduce_only_kept(order: Order, context: RiskContext) -> Refusal | None:
     """Refuse a reduce-only order that would not only reduce."""
-    if not order.reduce_only or reduces(order, context):
+    if not order.reduce_only or context.reduces:
         return None
     room = context.exposure.reducible(order.instrument, order.side)
     return Refusal(order, RefusalCode.NOT_REDUCING, context.at, {"reducible": room})
@@ -145,7 +142,7 @@ def _value(order: Order, context: RiskContext, quantity: Decimal) -> Decimal | N
 def order_size(order: Order, context: RiskContext) -> Refusal | None:
     """Refuse orders that are worth more than one may be; splitting is the caller's business."""
     value = _value(order, context, order.quantity)
-    if value is None or value <= context.limits.max_order_notional or reduces(order, context):
+    if value is None or value <= context.limits.max_order_notional or context.reduces:
         return None
     numbers: dict[str, Decimal | str] = {
         "notional": value,
@@ -156,7 +153,7 @@ def order_size(order: Order, context: RiskContext) -> Refusal | None:
 
 def position_size(order: Order, context: RiskContext) -> Refusal | None:
     """Refuse what could make a position larger than one may be, in currency or shares."""
-    if reduces(order, context):
+    if context.reduces:
         return None
     limits = context.limits
     worst = context.exposure.worst_position(order.instrument, order.side, order.quantity)
@@ -175,7 +172,7 @@ def position_size(order: Order, context: RiskContext) -> Refusal | None:
 
 def exposure_within(order: Order, context: RiskContext) -> Refusal | None:
     """Refuse what could carry gross or net exposure, or its cost, past what equity allows."""
-    if reduces(order, context):
+    if context.reduces:
         return None
     exposure, limits = context.exposure, context.limits
     equity = exposure.equity

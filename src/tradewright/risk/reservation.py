@@ -52,20 +52,29 @@ class Exposure:
     ) -> None:
         """Take stock: signed holdings, working remainders and marks."""
         self._price = price
-        self._legs = {name: _Leg(quantity, price(name)) for name, quantity in held.items()}
+        legs: dict[InstrumentId, _Leg] = {}
+        self._legs = legs
         equity = cash
         for name, quantity in held.items():
-            mark = self._legs[name].price
+            mark = price(name)
+            legs[name] = _Leg(quantity, mark)
             if mark is not None:
                 equity += quantity * mark
         self._equity = equity
         for name, side, quantity in working:
             self._reserve(self._leg(name), side, quantity)
-        self.unpriced = tuple(name for name, leg in self._legs.items() if leg.price is None)
-        worst = [leg.worst() for leg in self._legs.values()]
-        self.gross = sum((gross for gross, _, _ in worst), ZERO)
-        self.highest = sum((high for _, high, _ in worst), ZERO)
-        self.lowest = sum((low for _, _, low in worst), ZERO)
+        gross = highest = lowest = ZERO
+        unpriced: list[InstrumentId] = []
+        for name, leg in legs.items():
+            if leg.price is None:
+                unpriced.append(name)
+                continue
+            worst = leg.worst()
+            gross += worst[0]
+            highest += worst[1]
+            lowest += worst[2]
+        self.unpriced = tuple(unpriced)
+        self.gross, self.highest, self.lowest = gross, highest, lowest
 
     @property
     def equity(self) -> Decimal | None:

@@ -9,7 +9,7 @@ from tradewright.core.errors import InvalidInput
 from tradewright.core.ids import StrategyId
 from tradewright.core.session import Timeframe
 from tradewright.core.signals import Target
-from tradewright.features.trend import sma
+from tradewright.features.trend import sma_gap
 from tradewright.strategies.strategy import MarketView, Needs
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class MovingAverageCross:
     timeframe: Timeframe = Timeframe.DAY
     id: StrategyId = field(default=StrategyId("sma-cross"))
     needs: Needs = field(init=False)
-    _names: tuple[str, str] = field(init=False, repr=False)
+    _gap: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse averages that cannot cross."""
@@ -39,32 +39,32 @@ class MovingAverageCross:
             raise InvalidInput("fast", self.fast, f"must lie in [1, {self.slow})")
         if not 0 < self.invested <= 1:
             raise InvalidInput("invested", self.invested, "must be a fraction in (0, 1]")
-        fast, slow = sma(self.fast), sma(self.slow)
-        object.__setattr__(self, "needs", Needs(self.timeframe, (fast, slow)))
-        object.__setattr__(self, "_names", (fast.name, slow.name))
+        gap = sma_gap(self.fast, self.slow)
+        object.__setattr__(self, "needs", Needs(self.timeframe, (gap,)))
+        object.__setattr__(self, "_gap", gap.name)
 
     def decide(self, view: MarketView) -> Sequence[Target]:
         """Return targets for the instruments whose state has changed."""
-        universe = view.universe
-        if len(universe) == 1:
-            fast, slow = self._names
-            return self._one(view, 0, view.value(fast) - view.value(slow), 1)
-        fast_now, slow_now = (view.feature(name) for name in self._names)
-        gaps = (fast_now - slow_now).tolist()
+        band = self.band
+        gaps = view.feature(self._gap)
+        if len(gaps) == 1:
+            # One name is the common case on minute bars: most rows end here.
+            gap = gaps.item()
+            holds = bool(view.holdings)
+            if (gap > band and not holds) or (gap < -band and holds):
+                return (self._target(view, 0, gap),)
+            return ()
+        universe, holdings = view.universe, view.holdings
         return [
-            target
-            for column, gap in enumerate(gaps)
-            for target in self._one(view, column, gap, len(universe))
+            self._target(view, column, gap)
+            for column, gap in enumerate(gaps.tolist())
+            if (gap > band and universe[column] not in holdings)
+            or (gap < -band and universe[column] in holdings)
         ]
 
-    def _one(self, view: MarketView, column: int, gap: float, names: int) -> Sequence[Target]:
-        if gap > self.band:
-            name = view.universe[column]
-            if name not in view.holdings:
-                weight = self.invested / names
-                return (Target(self.id, name, view.at, weight, "fast above slow"),)
-        elif gap < -self.band:
-            name = view.universe[column]
-            if name in view.holdings:
-                return (Target(self.id, name, view.at, 0.0, "fast below slow"),)
-        return ()
+    def _target(self, view: MarketView, column: int, gap: float) -> Target:
+        names = view.universe
+        weight, why = (
+            (self.invested / len(names), "fast above slow") if gap > 0 else (0.0, "fast below slow")
+        )
+        return Target(self.id, names[column], view.at, weight, why)

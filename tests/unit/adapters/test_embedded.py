@@ -24,6 +24,7 @@ from tradewright.adapters.embedded.process import (
     command_of,
     is_running,
     noted_pid,
+    processes_in,
     run_once,
     telling_line,
     wait_until,
@@ -151,6 +152,40 @@ def test_data_outlives_the_servers_sudden_death(kind: type[Server], ground: Path
     server.stop()
     with kind(folder) as again:
         assert read(again.start()) == ["kept"]
+
+
+BUSY = """
+import sys
+import psycopg
+try:
+    with psycopg.connect(sys.argv[1], autocommit=True) as link:
+        link.execute("SELECT count(*) FROM generate_series(1, 1000000000)")
+except psycopg.OperationalError:
+    pass
+"""
+
+
+def test_a_worker_that_outlived_its_postmaster_is_no_obstacle(ground: Path) -> None:
+    server = EmbeddedPostgres(ground / "postgres")
+    url = server.start()
+    write(url, "kept")
+    with subprocess.Popen([sys.executable, "-c", BUSY, url]) as busy:
+        with psycopg.connect(url, autocommit=True) as link:
+            assert wait_until(
+                lambda: (
+                    link.execute(
+                        "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT count%'"
+                    ).fetchone()
+                    is not None
+                ),
+                20,
+            )
+        kill(server_pid(ground / "postgres"))
+        assert processes_in(ground / "postgres" / "data", "postgres:")
+        server.stop()
+        assert read(server.start()) == ["kept"]
+        assert busy.wait(20) == 0
+    server.stop()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -363,8 +398,9 @@ def test_a_deep_state_folder_has_its_sockets_elsewhere(ground: Path) -> None:
         assert "host=/tmp/tradewright-" in running.database_url.replace("%2F", "/")
         assert running.redis_url.startswith("unix:///tmp/tradewright-")
     assert not list(deep.iterdir())
-    for url in (running.database_url, running.redis_url):
-        assert not Path(unquote(url).split("host=")[-1].split("&")[0]).exists()
+    sockets = unquote(running.database_url).split("host=")[1].split("&")[0]
+    assert not Path(sockets).exists()
+    assert not Path(running.redis_url.removeprefix("unix://").split("?")[0]).parent.exists()
 
 
 def test_neither_is_left_running_when_one_cannot_start(ground: Path) -> None:

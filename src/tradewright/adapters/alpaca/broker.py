@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 import httpx
@@ -191,7 +192,7 @@ class AlpacaBroker:
             rows = self._read_all(answer, dict)
             for row in rows:
                 order = await self._order_id(VenueOrderId(str(row.get("order_id"))))
-                fill, cumulative = self._mapped(answer, lambda r=row, o=order: self._fill(r, o))
+                fill, cumulative = self._mapped(answer, partial(self._fill, row, order))
                 if fill.at >= since:
                     found.append((fill, cumulative))
             if len(rows) < _PAGE_OF_FILLS:
@@ -206,7 +207,8 @@ class AlpacaBroker:
             positions = self._read_all(answer, dict)
             after = await self._account()
             if after.get("cash") == before.get("cash"):
-                return self._mapped(answer, lambda: venue_account(after, positions, self._symbols))
+                read = partial(venue_account, after, positions, self._symbols)
+                return self._mapped(answer, read)
             before = after
         raise VenueUnavailable(VENUE, "the account kept moving while it was read")
 

@@ -59,6 +59,13 @@ STATUSES: Final[Mapping[str, OrderStatus]] = {
     "held": OrderStatus.HELD,
     "pending_review": OrderStatus.HELD,
 }
+_Ending: TypeAlias = Callable[[OrderId, datetime, str, VenueOrderId], OrderEvent]
+_ENDS: Final[Mapping[str, _Ending]] = {
+    "canceled": Canceled,
+    "expired": Expired,
+    "rejected": Rejected,
+    "order_cancel_rejected": CancelRefused,
+}
 _WORKING_EVENTS: Final = frozenset(
     {
         "new",
@@ -193,7 +200,8 @@ def _text(body: Json, key: str) -> str:
 
 
 def _amount(body: Json, key: str) -> Decimal:
-    return parse_decimal(body.get(key), key)  # type: ignore[arg-type] - refuses what is no number
+    value: Any = body.get(key)
+    return parse_decimal(value, key)
 
 
 def _amount_or(body: Json, key: str, absent: Decimal) -> Decimal:
@@ -232,35 +240,28 @@ def trade_update(data: Json, symbols: Symbols, fee: FeeRule = no_fee) -> OrderEv
         return Parked(str(error), data)
 
 
-def _trade_update(data: Json, symbols: Symbols, fee: FeeRule) -> OrderEvent | Parked:
+def _trade_update(  # noqa: PLR0911 - one return a kind of event
+    data: Json, symbols: Symbols, fee: FeeRule
+) -> OrderEvent | Parked:
     kind = _text(data, "event")
     body = as_object(data.get("order"), "order")
     order = OrderId(_text(body, "client_order_id"))
     venue_id = VenueOrderId(_text(body, "id"))
     at = _first_time({**body, **data}, "timestamp", "at", "updated_at", "submitted_at")
     reason = str(data.get("reason") or body.get("reject_reason") or "")
-    match kind:
-        case "fill" | "partial_fill":
-            return _filled(data, body, symbols, fee, at)
-        case "accepted" | "pending_new":
-            return Accepted(order, at, venue_id)
-        case "canceled":
-            return Canceled(order, at, reason, venue_id)
-        case "expired":
-            return Expired(order, at, reason, venue_id)
-        case "rejected":
-            return Rejected(order, at, reason or "rejected by the venue", venue_id)
-        case "replaced":
-            return Replaced(order, at, OrderId(_text(body, "replaced_by")), venue_id)
-        case "order_cancel_rejected":
-            return CancelRefused(order, at, reason or "refused by the venue", venue_id)
-        case "order_replace_rejected":
-            status = status_of(_text(body, "status"))
-        case _:
-            status = status_of(kind) if kind in _WORKING_EVENTS else None
-    if status is None:
-        return Parked(f"event {kind!r} of order {order} is not known", data)
-    return Reported(order, at, status, venue_id, reason=reason)
+    if kind in {"fill", "partial_fill"}:
+        return _filled(data, body, symbols, fee, at)
+    if kind in _ENDS:
+        return _ENDS[kind](order, at, reason or f"{kind} by the venue", venue_id)
+    if kind in {"accepted", "pending_new"}:
+        return Accepted(order, at, venue_id)
+    if kind == "replaced":
+        return Replaced(order, at, OrderId(_text(body, "replaced_by")), venue_id)
+    if kind in _WORKING_EVENTS:
+        return Reported(order, at, STATUSES[kind], venue_id, reason=reason)
+    if kind == "order_replace_rejected" and _text(body, "status") in STATUSES:
+        return Reported(order, at, STATUSES[_text(body, "status")], venue_id, reason=reason)
+    return Parked(f"event {kind!r} of order {order} is not known", data)
 
 
 def _filled(data: Json, body: Json, symbols: Symbols, fee: FeeRule, at: datetime) -> Filled:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -100,7 +100,7 @@ class TradeUpdates:
         self._closing = asyncio.Event()
         self._socket: ClientConnection | None = None
 
-    async def messages(self) -> AsyncIterator[Json]:
+    async def messages(self) -> AsyncGenerator[Json, None]:
         """Yield the data of every update until `close`, over as many connections as it takes.
 
         Raises:

@@ -7,6 +7,7 @@ under /var/tmp, named after the folder, so that the next start finds the same da
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -108,12 +109,11 @@ def make_folder(folder: Path) -> None:
 def private_folder(path: Path, account: Account, *, mode: int = 0o700) -> Path:
     """Create, or accept, a folder that belongs to an account; anyone else's is refused."""
     try:
-        path.mkdir(mode=mode)
-        if os.geteuid() != account.uid:
-            os.chown(path, account.uid, account.gid)
-        path.chmod(mode)
-    except FileExistsError:
-        pass
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=mode)
+            if os.geteuid() != account.uid:
+                os.chown(path, account.uid, account.gid)
+            path.chmod(mode)
     except OSError as failure:
         raise ConfigError(
             f"cannot create the folder {path}: {failure.strerror}",

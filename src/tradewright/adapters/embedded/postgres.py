@@ -31,12 +31,14 @@ from tradewright.adapters.embedded.grounds import (
     unprivileged_account,
 )
 from tradewright.adapters.embedded.process import (
+    LOG,
     ServerProcess,
     command_of,
     dismiss_watchdog,
     is_running,
     last_words,
     noted_pid,
+    processes_in,
     run_once,
     wait_until,
 )
@@ -47,8 +49,7 @@ ROLE = "tradewright"
 DATABASE = "postgres"
 SOCKET_PORT = 5432
 RECOVERY_SECONDS = 120.0
-ORPHAN_ATTEMPTS = 40
-ORPHAN_PAUSE_SECONDS = 0.25
+ORPHAN_SECONDS = 5.0
 STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 SETTINGS = {
     "unix_socket_permissions": "0700",
@@ -71,8 +72,7 @@ class EmbeddedPostgres:
         self._folder = folder
         self._port = port
         self._lock = FolderLock(folder, "embedded PostgreSQL")
-        self._log = folder / "server.log"
-        self._watch_note = folder / "watchdog.pid"
+        self._log = folder / LOG
         self._server: ServerProcess | None = None
         self._url = ""
 
@@ -92,7 +92,6 @@ class EmbeddedPostgres:
             self._prepare()
             server = self._left_over() or self._launch()
             undo.callback(server.stop)
-            server.watch(self._watch_note)
             if self._port is not None:
                 self._set_password()
             undo.pop_all()
@@ -105,7 +104,6 @@ class EmbeddedPostgres:
             return
         self._server.stop()
         self._server = None
-        self._watch_note.unlink(missing_ok=True)
         self._lock.release()
 
     def remove(self) -> None:
@@ -171,13 +169,14 @@ class EmbeddedPostgres:
         return [str(program), "-D", str(self._data), *settings]
 
     def _left_over(self) -> ServerProcess | None:
-        dismiss_watchdog(self._watch_note)
+        dismiss_watchdog(self._folder)
         pid = noted_pid(self._data / "postmaster.pid")
         command = command_of(pid)
         if str(self._data) not in command:
             return None
         server = ServerProcess(pid, None, STOPS)
         if command == tuple(self._command()) and self._answers():
+            server.watch(self._folder)
             return server
         server.stop()
         return None
@@ -185,20 +184,17 @@ class EmbeddedPostgres:
     def _launch(self) -> ServerProcess:
         refuse_taken(self._socket, self._port)
         self._make_cluster()
+        self._end_orphans()
         self._excuse_recycled_pid()
         for path in self._sockets.glob(".s.PGSQL.*"):
             path.unlink()
-        for _ in range(ORPHAN_ATTEMPTS):
-            said_before = self._log.stat().st_size if self._log.exists() else 0
-            server = ServerProcess.spawn(self._command(), self._account, self._log, STOPS)
-            if self._comes_up(server):
-                return server
-            # Workers of a postmaster killed by SIGKILL need a moment to notice and go.
-            if "pre-existing shared memory block" not in last_words(self._log, said_before):
-                break
-            wait_until(lambda: False, ORPHAN_PAUSE_SECONDS)
+        said_before = self._log.stat().st_size if self._log.exists() else 0
+        server = ServerProcess.spawn(self._command(), self._account, self._folder, STOPS)
+        if self._comes_up(server):
+            return server
         raise ConfigError(
-            f"the embedded PostgreSQL in {self._data} did not start: {last_words(self._log, 0)}",
+            f"the embedded PostgreSQL in {self._data} did not start: "
+            f"{last_words(self._log, said_before)}",
             f"see {self._log}; mend that, or set DATABASE_URL to a server of your own",
         )
 
@@ -236,6 +232,16 @@ class EmbeddedPostgres:
         run_once(command, self._account, f"making the embedded PostgreSQL's data in {draft}")
         draft.rename(self._data)
         sync_folder(self._ground)
+
+    def _end_orphans(self) -> None:
+        # Workers of a killed postmaster notice its death only when they next wait; until they
+        # are gone the server refuses to start. They sit in the data folder under this name.
+        for number in (signal.SIGQUIT, signal.SIGKILL):
+            for pid in processes_in(self._data, "postgres:"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if wait_until(lambda: not processes_in(self._data, "postgres:"), ORPHAN_SECONDS):
+                return
 
     def _excuse_recycled_pid(self) -> None:
         # The server takes a stale lock file for a live one when its process id was given to

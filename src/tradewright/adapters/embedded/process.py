@@ -23,6 +23,8 @@ from tradewright.core.errors import ConfigError
 
 # The servers read no environment of ours: PGPORT and the like would change what they do.
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/local/bin:/usr/bin:/bin"}
+LOG = "server.log"
+WATCHDOG_NOTE = "watchdog.pid"
 LOG_LIMIT_BYTES = 4_000_000
 PROCESSES = Path("/proc")
 
@@ -41,10 +43,13 @@ class ServerProcess:
 
     @classmethod
     def spawn(
-        cls, command: Sequence[str], account: Account, log: Path, stops: Sequence[int]
+        cls, command: Sequence[str], account: Account, folder: Path, stops: Sequence[int]
     ) -> ServerProcess:
-        """Start a server in its own session, so that Ctrl-C reaches us and not it."""
-        with open_log(log) as output:
+        """Start a server in its own session, so that Ctrl-C reaches us and not it, and watch it.
+
+        Its log and the note of its watchdog are kept in `folder`.
+        """
+        with open_log(folder / LOG) as output:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -56,9 +61,12 @@ class ServerProcess:
                 umask=0o077,
                 **account.spawn_options(),
             )
-        return cls(child.pid, child, stops)
+        server = cls(child.pid, child, stops)
+        # At once: an owner that is killed from here on leaves no server behind.
+        server.watch(folder)
+        return server
 
-    def watch(self, note: Path) -> None:
+    def watch(self, folder: Path) -> None:
         """Start the watchdog and note its process id, for whoever adopts the server."""
         program = Path(__file__).with_name("watchdog.py")
         numbers = (os.getpid(), self.pid, self._stops[0], self._stops[-1])
@@ -70,7 +78,7 @@ class ServerProcess:
             cwd="/",
             start_new_session=True,
         )
-        note.write_text(f"{self._watchdog.pid}\n", encoding="ascii")
+        (folder / WATCHDOG_NOTE).write_text(f"{self._watchdog.pid}\n", encoding="ascii")
 
     def is_running(self) -> bool:
         """Whether the process is still there."""
@@ -173,6 +181,20 @@ def command_of(pid: int) -> tuple[str, ...]:
     return tuple(os.fsdecode(shown.stdout).split())
 
 
+def processes_in(folder: Path, title: str) -> list[int]:
+    """Processes that work in a folder under a title; none where the system does not show them."""
+    found: list[int] = []
+    for entry in PROCESSES.glob("[0-9]*"):
+        try:
+            inside = (entry / "cwd").readlink() == folder
+        except OSError:
+            continue
+        pid = int(entry.name)
+        if inside and " ".join(command_of(pid)).startswith(title):
+            found.append(pid)
+    return found
+
+
 def noted_pid(note: Path) -> int:
     """The process id in the first line of a file; 0 when there is none."""
     try:
@@ -182,8 +204,9 @@ def noted_pid(note: Path) -> int:
     return int(first) if first.isdigit() else 0
 
 
-def dismiss_watchdog(note: Path) -> None:
+def dismiss_watchdog(folder: Path) -> None:
     """End the watchdog of a dead owner, so that it does not stop a server we adopt."""
+    note = folder / WATCHDOG_NOTE
     pid = noted_pid(note)
     if any(part.endswith("embedded/watchdog.py") for part in command_of(pid)):
         with contextlib.suppress(ProcessLookupError):

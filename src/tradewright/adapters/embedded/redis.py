@@ -25,6 +25,7 @@ from tradewright.adapters.embedded.grounds import (
     socket_folder,
 )
 from tradewright.adapters.embedded.process import (
+    LOG,
     ServerProcess,
     command_of,
     dismiss_watchdog,
@@ -48,8 +49,7 @@ class EmbeddedRedis:
         self._folder = folder
         self._port = port
         self._lock = FolderLock(folder, "embedded Redis")
-        self._log = folder / "server.log"
-        self._watch_note = folder / "watchdog.pid"
+        self._log = folder / LOG
         self._server: ServerProcess | None = None
         self._url = ""
 
@@ -69,7 +69,6 @@ class EmbeddedRedis:
             self._prepare()
             server = self._left_over() or self._launch()
             undo.callback(server.stop)
-            server.watch(self._watch_note)
             undo.pop_all()
         self._server, self._url = server, self._reach()
         return self._url
@@ -80,7 +79,6 @@ class EmbeddedRedis:
             return
         self._server.stop()
         self._server = None
-        self._watch_note.unlink(missing_ok=True)
         self._lock.release()
 
     def remove(self) -> None:
@@ -156,13 +154,14 @@ class EmbeddedRedis:
         return "".join(f"{name} {value}\n" for name, value in settings.items())
 
     def _left_over(self) -> ServerProcess | None:
-        dismiss_watchdog(self._watch_note)
+        dismiss_watchdog(self._folder)
         pid = noted_pid(self._folder / "redis.pid")
         if str(self._configuration_file) not in command_of(pid):
             return None
         server = ServerProcess(pid, None, STOPS)
         same = self._configuration_file.read_text(encoding="utf-8") == self._configuration()
         if same and self._answers():
+            server.watch(self._folder)
             return server
         server.stop()
         return None
@@ -172,7 +171,7 @@ class EmbeddedRedis:
         self._configuration_file.touch(mode=0o600)
         self._configuration_file.write_text(self._configuration(), encoding="utf-8")
         said_before = self._log.stat().st_size if self._log.exists() else 0
-        server = ServerProcess.spawn(self._command(), own_account(), self._log, STOPS)
+        server = ServerProcess.spawn(self._command(), own_account(), self._folder, STOPS)
         with contextlib.ExitStack() as undo:
             undo.callback(server.stop, 5.0)
             wait_until(lambda: self._answers() or not server.is_running(), LOADING_SECONDS)

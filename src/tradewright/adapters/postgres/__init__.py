@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from tradewright.adapters.postgres.databases import create_database, drop_database
 from tradewright.adapters.postgres.journal import PostgresJournal
 from tradewright.adapters.postgres.orders import PostgresOrderStore
 from tradewright.adapters.postgres.pool import Pool, open_pool
 from tradewright.adapters.postgres.schema import migrate
 
-__all__ = ["Pool", "PostgresJournal", "PostgresOrderStore", "migrate", "open_pool"]
+__all__ = [
+    "Pool",
+    "PostgresJournal",
+    "PostgresOrderStore",
+    "create_database",
+    "drop_database",
+    "migrate",
+    "open_pool",
+]

@@ -6,6 +6,7 @@ follow the last. What they cannot stop, its owner, `compliance.chain.verify` fin
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -76,10 +77,8 @@ def _entry(row: DictRow) -> JournalEntry:
 
 def _body(written: str) -> Mapping[str, JsonValue]:
     # A body that somebody changed must still be readable, so that the verifier can name it.
-    try:
+    with contextlib.suppress(ValueError):
         body: JsonValue = json.loads(written)
         if isinstance(body, dict) and canonical(body) == written:
             return body
-    except ValueError:
-        pass
     return {"unreadable": written}

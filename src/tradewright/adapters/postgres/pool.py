@@ -125,8 +125,9 @@ def _parts(url: str) -> dict[str, Any]:
     try:
         return {k: v for k, v in conninfo_to_dict(url).items() if v is not None}
     except psycopg.ProgrammingError as failure:
+        # The library's own words quote the URL, which may hold a password.
         raise ConfigError(
-            f"the database URL cannot be read: {first_line(failure)}",
+            "the database URL cannot be read",
             "write DATABASE_URL as postgresql://user:password@host:port/database",
         ) from failure
 

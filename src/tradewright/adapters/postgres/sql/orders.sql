@@ -80,7 +80,7 @@ ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id
 
 -- name: fills
-SELECT * FROM fills ORDER BY filled_at, arrival
+SELECT * FROM fills ORDER BY filled_at, execution_id
 
 -- name: fills_of_order
-SELECT * FROM fills WHERE client_order_id = %(client_order_id)s ORDER BY filled_at, arrival
+SELECT * FROM fills WHERE client_order_id = %(client_order_id)s ORDER BY filled_at, execution_id

@@ -60,7 +60,6 @@ CREATE INDEX orders_parent ON orders (parent_order_id) WHERE parent_order_id IS 
 -- No foreign key to orders: an execution of an order that we do not know has happened as well.
 CREATE TABLE fills (
     execution_id    text        NOT NULL,
-    arrival         bigint      GENERATED ALWAYS AS IDENTITY,
     client_order_id text        NOT NULL,
     instrument_id   text        NOT NULL,
     side            text        NOT NULL,
@@ -79,7 +78,7 @@ CREATE TABLE fills (
 );
 
 CREATE INDEX fills_order ON fills (client_order_id);
-CREATE INDEX fills_time ON fills (filled_at, arrival);
+CREATE INDEX fills_time ON fills (filled_at, execution_id);
 
 -- The body is text and not jsonb: its bytes are hashed, so they are kept as they were written.
 CREATE TABLE journal (

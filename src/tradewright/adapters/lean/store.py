@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from tradewright.adapters.lean_reference import (
+from tradewright.adapters.lean.reference import (
     MEND_LINE,
     Listing,
     read_actions,
@@ -24,13 +24,13 @@ from tradewright.adapters.lean_reference import (
     to_date,
     unmapped,
 )
-from tradewright.core.errors import ChecksumMismatch, InvalidInput, MissingData, QualityFailure
-from tradewright.core.frames import NANOSECONDS, FloatArray, IntArray
+from tradewright.core.errors import ChecksumMismatch, MissingData, QualityFailure
+from tradewright.core.frames import FIELDS, NANOSECONDS, FloatArray, IntArray
 from tradewright.core.ids import InstrumentId
 from tradewright.core.instrument import Instrument
 from tradewright.core.market import CorporateAction, Delisting
 from tradewright.core.session import Span, Timeframe
-from tradewright.data.assembly import BarSeries, Times, assemble, daily_times
+from tradewright.data.assembly import BarSeries, Times, assemble, daily_times, session_days
 from tradewright.data.calendars import market_calendar
 from tradewright.data.quality import BoolArray, first_fault
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tradewright.core.session import Calendar
 
 _FOLDERS: Final = {Timeframe.DAY: "daily", Timeframe.HOUR: "hour", Timeframe.MINUTE: "minute"}
-_FIELDS: Final = {name: pl.Float64 for name in ("open", "high", "low", "close", "volume")}
+_NUMBERS: Final = dict.fromkeys(FIELDS, pl.Float64)
 _PRICE_SCALE: Final = 10_000
 _NANOS_PER_MILLI: Final = 1_000_000
 _ZONE: Final = "America/New_York"
@@ -108,22 +108,15 @@ class LeanStore:
             ChecksumMismatch: A zip file is torn.
         """
         listings = [self._listing(i, timeframe) for i in instruments]
-        if not listings:
-            raise InvalidInput("instruments", [], "are none", "name at least one")
         files: dict[Path, _Lines] = {}
         series = {
             listing.id: self._series(self._lines(listing, timeframe, span, files), timeframe)
             for listing in listings
         }
         days = [int(s.times.session[i]) for s in series.values() if len(s.times) for i in (0, -1)]
-        if not days:
-            raise MissingData(
-                str(self._root / _FOLDERS[timeframe]),
-                f"has no bars of {', '.join(series)}"
-                + (f" in {span.start}..{span.end}" if span else ""),
-                "ask for other dates",
-            )
-        rows = self._every_session(min(days), max(days)) if timeframe is Timeframe.DAY else None
+        every = self._session_times
+        whole = timeframe is Timeframe.DAY and days
+        rows = every.rows(min(days), max(days) + 1) if whole else None
         return assemble(timeframe, series, rows)
 
     def actions(self, instruments: Sequence[InstrumentId]) -> Sequence[CorporateAction]:
@@ -158,12 +151,10 @@ class LeanStore:
 
     @cached_property
     def _session_days(self) -> IntArray:
-        days = np.array([s.date for s in self._calendar.sessions], dtype="datetime64[D]")
-        return days.astype(np.int64)
+        return session_days(self._calendar.sessions).astype(np.int64)
 
     @cached_property
     def _tickers(self) -> Mapping[Timeframe, frozenset[str]]:
-        """The tickers that have files, by time frame."""
         minute = (p.parent for p in (self._root / "minute").glob("*/*_trade.zip"))
         stored = {Timeframe.MINUTE: frozenset(folder.name for folder in minute)}
         for timeframe in (Timeframe.DAY, Timeframe.HOUR):
@@ -188,34 +179,35 @@ class LeanStore:
             if stored.isdisjoint(period.ticker for period in listing.periods):
                 continue
             if listing.id in listings:
-                raise QualityFailure(
-                    str(self._root / "map_files"),
-                    f"{listings[listing.id].stem}.csv and {listing.stem}.csv both end as {listing.id}",
-                    "remove one of them",
-                )
+                stems = f"{listings[listing.id].stem}.csv and {listing.stem}.csv"
+                where = str(self._root / "map_files")
+                raise QualityFailure(where, f"{stems} both end as {listing.id}", "remove one")
             listings[listing.id] = listing
         return listings
 
     def _listing(self, instrument: InstrumentId, timeframe: Timeframe | None = None) -> Listing:
-        listings = self._listings
-        wanted = [] if timeframe is None else self._tickers[timeframe]
+        known = self._listings
+        if instrument not in known:
+            raise self._lacks(f"instrument {instrument}", list(known))
+        if timeframe is None:
+            return known[instrument]
+        tickers = self._tickers[timeframe]
         have = [
-            i
-            for i, listing in listings.items()
-            if timeframe is None or any(p.ticker in wanted for p in listing.periods)
+            listing.id
+            for listing in known.values()
+            if any(period.ticker in tickers for period in listing.periods)
         ]
-        if instrument in have:
-            return listings[instrument]
-        kind = f"{timeframe} bars of" if timeframe else "instrument"
+        if instrument not in have:
+            raise self._lacks(f"{timeframe} bars of {instrument}", have)
+        return known[instrument]
+
+    def _lacks(self, what: str, have: Sequence[InstrumentId]) -> MissingData:
         listed = ", ".join(have[:_SHOWN]) + (", …" if len(have) > _SHOWN else "")
-        raise MissingData(
-            str(self.folder), f"has no {kind} {instrument}", f"choose from: {listed or 'none'}"
-        )
+        return MissingData(str(self.folder), f"has no {what}", f"choose from: {listed or 'none'}")
 
     def _lines(
         self, listing: Listing, timeframe: Timeframe, span: Span | None, files: dict[Path, _Lines]
     ) -> list[_Lines]:
-        """A security's lines in order of time, one part a file."""
         found = []
         for first, last, ticker in listing.periods:
             start, end = (
@@ -247,15 +239,12 @@ class LeanStore:
             np.concatenate([np.zeros(0, dtype=np.int64), *(part[i] for part in placed)])
             for i in range(3)
         )
-        values = np.concatenate(
-            [np.zeros((len(_FIELDS), 0)), *(part[3] for part in placed)], axis=1
-        )
+        values = np.concatenate([np.zeros((len(FIELDS), 0)), *(part[3] for part in placed)], axis=1)
         return BarSeries(Times(self._calendar.sessions, session, start, end, end), values)
 
     def _placed(
         self, lines: _Lines, timeframe: Timeframe
     ) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
-        """Sessions, starts, ends and numbers of a file's lines, after all checks."""
         session = np.searchsorted(self._session_days, lines.day)
         session = np.minimum(session, len(self._session_days) - 1)
         closed = self._session_days[session] != lines.day
@@ -278,16 +267,6 @@ class LeanStore:
         inside = (end > opens) & (start < closes)
         start, end = np.maximum(start, opens), np.minimum(end, closes)
         return session[inside], start[inside], end[inside], lines.values[:, inside]
-
-    def _every_session(self, first: int, last: int) -> Times:
-        every, chosen = self._session_times, slice(first, last + 1)
-        return Times(
-            self._calendar.sessions,
-            every.session[chosen],
-            every.start[chosen],
-            every.end[chosen],
-            every.known_at[chosen],
-        )
 
 
 def _dated_lines(path: Path) -> _Lines:
@@ -312,13 +291,12 @@ def _day_number(day: date) -> int:
 
 
 def _in_dollars(where: str, day: IntArray, clock: IntArray, table: pl.DataFrame) -> _Lines:
-    values = table.select(_FIELDS).to_numpy().T.copy()
+    values = table.select(FIELDS).to_numpy().T.copy()
     values[:4] /= _PRICE_SCALE
     return _Lines(where, day, clock * _NANOS_PER_MILLI, values, np.arange(1, len(day) + 1))
 
 
 def _numbers(path: Path) -> tuple[str, pl.DataFrame]:
-    """The name of a zip's one file and its lines, times still as text."""
     try:
         with zipfile.ZipFile(path) as archive:
             name = archive.namelist()[0]
@@ -326,7 +304,7 @@ def _numbers(path: Path) -> tuple[str, pl.DataFrame]:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, IndexError, RuntimeError) as error:
         raise ChecksumMismatch(str(path), f"is torn: {error}", "copy the file again") from error
     where = f"{path}:{name}"
-    schema = {"time": pl.String, **_FIELDS}
+    schema = {"time": pl.String, **_NUMBERS}
     try:
         table = pl.read_csv(content, has_header=False, schema=schema, quote_char=None)
     except pl.exceptions.PolarsError as error:
@@ -339,7 +317,7 @@ def _first_unreadable(
 ) -> QualityFailure:
     for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
         _, *fields = line.split(",")
-        if len(fields) != len(_FIELDS) or not all(map(_is_number, fields)):
+        if len(fields) != len(FIELDS) or not all(map(_is_number, fields)):
             what = f"{line[:80]!r} is not a time, four prices and a volume"
             return QualityFailure(f"{where} line {number}", what, MEND_LINE)
     return QualityFailure(where, f"cannot be read: {error}", "copy the file again")

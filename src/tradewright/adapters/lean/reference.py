@@ -130,10 +130,10 @@ class _Factors(NamedTuple):
     @classmethod
     def parse(cls, where: str, fields: list[str]) -> _Factors:
         try:
-            price, split, close = (Decimal(text) for text in fields[1:4])
+            price, split, close = numbers = [Decimal(text) for text in fields[1:4]]
         except InvalidOperation as error:
             raise QualityFailure(where, f"{fields} are no factors", MEND_LINE) from error
-        if not (0 < price < 2 and 0 < split and close >= 0 and split.is_finite()):  # noqa: PLR2004
+        if not (all(n.is_finite() for n in numbers) and price > 0 and split > 0 and close >= 0):
             raise QualityFailure(where, f"{fields} are no factors", MEND_LINE)
         return cls(where, to_date(fields[0], where), price, split, close)
 
@@ -160,23 +160,21 @@ def _session_after(row: _Factors, calendar: Calendar) -> date:
     return sessions[0].date
 
 
-def _half_step(factor: Decimal, decimals: int) -> Decimal:
-    """Half of the last printed decimal; factors of few decimals are exact, not rounded."""
+def _doubt(factor: Decimal) -> Decimal:
+    # Half of the last printed decimal; a factor of few decimals is exact, not rounded.
+    decimals = -int(factor.as_tuple().exponent)
     return Decimal(5).scaleb(-decimals - 1) if decimals >= _ROUNDED_FROM else Decimal(0)
 
 
 def _ratio(before: Decimal, after: Decimal) -> Fraction:
     # Some files pad split factors with zeros, which are not precision.
-    (low, high), (next_low, next_high) = (
-        (factor - half, factor + half)
-        for factor in (before, after)
-        for half in (_half_step(factor, _decimals(factor.normalize())),)
-    )
-    return _plainest(Fraction(next_low) / Fraction(high), Fraction(next_high) / Fraction(low))
+    before, after = before.normalize(), after.normalize()
+    low = Fraction(after - _doubt(after)) / Fraction(before + _doubt(before))
+    high = Fraction(after + _doubt(after)) / Fraction(before - _doubt(before))
+    return _plainest(low, high)
 
 
 def _plainest(low: Fraction, high: Fraction) -> Fraction:
-    """The fraction of the smallest denominator from `low` to `high`, both above 0."""
     whole = Fraction(low.numerator // low.denominator)
     if whole == low:
         return low
@@ -188,19 +186,14 @@ def _plainest(low: Fraction, high: Fraction) -> Fraction:
 def _dividend(row: _Factors, after: _Factors) -> Decimal:
     kept = row.price / after.price
     amount = row.close * (1 - kept)
-    if amount < 0 or (row.price != after.price and not row.close):
+    if kept > 1 or (kept < 1 and not row.close):
         raise QualityFailure(
-            row.where, "its price factor makes a negative or endless dividend", MEND_LINE
+            row.where, "makes no dividend: its price factor or close is wrong", MEND_LINE
         )
-    steps = (_half_step(f.price, _decimals(f.price)) for f in (row, after))
-    before, later = steps
-    doubt = row.close * (before + later * kept) / after.price + _HALF_CENT * (1 - kept)
+    doubt = row.close * (_doubt(row.price) + _doubt(after.price) * kept) / after.price
+    doubt += _HALF_CENT * (1 - kept)
     for decimals in range(_DIVIDEND_DECIMALS):
         rounded = round(amount, decimals)
         if abs(rounded - amount) <= doubt:
             return rounded
     return round(amount, _DIVIDEND_DECIMALS)
-
-
-def _decimals(value: Decimal) -> int:
-    return -int(value.as_tuple().exponent)

@@ -1,0 +1,40 @@
+"""Databases made for one rehearsal and dropped after it, beside the one of the settings."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from tradewright.adapters.postgres.pool import no_answer, with_limits
+
+
+def create_database(url: str, name: str) -> str:
+    """Make an empty database on the server of `url`, in the place of one of that name.
+
+    Returns:
+        How to connect to it.
+
+    Raises:
+        ConfigError: The server does not answer, or does not let us.
+    """
+    drop_database(url, name)
+    try:
+        with psycopg.connect(with_limits(url), autocommit=True) as link:
+            link.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    except psycopg.Error as failure:
+        raise no_answer(url, failure) from failure
+    return make_conninfo(url, dbname=name)
+
+
+def drop_database(url: str, name: str) -> None:
+    """Drop a database of ours and whoever is connected to it; without one, do nothing.
+
+    Raises:
+        ConfigError: The server does not answer, or does not let us.
+    """
+    try:
+        with psycopg.connect(with_limits(url), autocommit=True) as link:
+            link.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    except psycopg.Error as failure:
+        raise no_answer(url, failure) from failure

@@ -1,0 +1,315 @@
+"""The composition root: settings in, wired objects out; the only module that chooses adapters."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tradewright.adapters.alpaca.broker import AlpacaBroker
+from tradewright.adapters.alpaca.mapping import Symbols
+from tradewright.adapters.alpaca.stream import Access
+from tradewright.adapters.csv import CsvStore
+from tradewright.adapters.embedded import embedded_services
+from tradewright.adapters.lean import LeanStore
+from tradewright.adapters.parquet import ParquetStore
+from tradewright.adapters.postgres import (
+    PostgresJournal,
+    PostgresOrderStore,
+    create_database,
+    drop_database,
+    migrate,
+    open_pool,
+)
+from tradewright.adapters.redis import RedisStateStore
+from tradewright.adapters.rehearsal import RehearsalFeed
+from tradewright.backtest.replay import Replay
+from tradewright.core.clock import ManualClock
+from tradewright.core.errors import MissingData, UnknownName
+from tradewright.core.ids import InstrumentId
+from tradewright.core.money import Money
+from tradewright.core.session import Timeframe
+from tradewright.data.calendars import market_calendar
+from tradewright.data.history import MarketData
+from tradewright.data.sample import sample_market
+from tradewright.engine.run import assemble, rows_of
+from tradewright.engine.runner import Patience, Ports, Runner
+from tradewright.portfolio.costs import commission
+from tradewright.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from decimal import Decimal
+    from pathlib import Path
+
+    import httpx
+
+    from tradewright.core.events import Event
+    from tradewright.core.ids import OrderId
+    from tradewright.core.money import Price, Quantity
+    from tradewright.core.session import Span
+    from tradewright.engine.run import RunSpec
+    from tradewright.ports import (
+        BarReader,
+        BarStore,
+        Broker,
+        Journal,
+        MarketFeed,
+        OrderStore,
+        StateStore,
+    )
+
+FORMATS: Final = ("lean", "csv", "parquet")
+SAMPLE_LABEL: Final = "simulated sample market"
+
+__all__ = [
+    "FORMATS",
+    "Databases",
+    "Rehearsal",
+    "Settings",
+    "Stores",
+    "bar_reader",
+    "bar_store",
+    "databases",
+    "load_market",
+    "load_settings",
+    "open_stores",
+    "rehearse",
+]
+
+
+def bar_reader(folder: Path, fmt: str | None = None) -> BarReader:
+    """Open a folder of market data; its format is told by what lies in it, unless given.
+
+    Raises:
+        MissingData: The folder is not there or holds no known format.
+        UnknownName: The format given is not known.
+    """
+    found = fmt or _format(folder)
+    if found == "lean":
+        return LeanStore(folder)
+    if found == "csv":
+        return CsvStore(folder)
+    if found == "parquet":
+        return ParquetStore(folder)
+    raise UnknownName("format", found, FORMATS)
+
+
+def bar_store(folder: Path) -> BarStore:
+    """Open a folder for writing, in the platform's own format."""
+    return ParquetStore(folder)
+
+
+def _format(folder: Path) -> str:
+    if not folder.is_dir():
+        raise MissingData(str(folder), "is not a folder", "give the folder of the market data")
+    if (folder / "equity" / "usa").is_dir():
+        return "lean"
+    if (folder / "manifest.json").is_file():
+        return "parquet"
+    if any((folder / timeframe.value).is_dir() for timeframe in Timeframe):
+        return "csv"
+    raise MissingData(
+        str(folder),
+        "holds no market data in a known format",
+        "LEAN has equity/usa, parquet has manifest.json, CSV has day/SYMBOL.csv",
+    )
+
+
+def load_market(
+    folder: Path | None,
+    *,
+    symbols: Sequence[str] = (),
+    timeframe: Timeframe = Timeframe.DAY,
+    span: Span | None = None,
+    fmt: str | None = None,
+) -> MarketData:
+    """Load a market from a folder, or simulate the sample market without one.
+
+    Raises:
+        UnknownName: A symbol is not there.
+        DataError: What is there cannot be trusted; nothing is returned.
+    """
+    if folder is None:
+        return _sample(symbols, timeframe)
+    reader = bar_reader(folder, fmt)
+    stored = {instrument.symbol: instrument for instrument in reader.instruments()}
+    wanted = [symbol.upper() for symbol in symbols] or _with_bars(reader, sorted(stored), timeframe)
+    for symbol in wanted:
+        if symbol not in stored:
+            raise UnknownName("symbol", symbol, list(stored))
+    chosen = {stored[symbol].id: stored[symbol] for symbol in dict.fromkeys(wanted)}
+    return MarketData(
+        frame=reader.read(list(chosen), timeframe, span),
+        instruments=chosen,
+        actions=tuple(reader.actions(list(chosen))),
+        calendar=market_calendar("XNYS"),
+        label=str(folder),
+    )
+
+
+def _with_bars(reader: BarReader, symbols: Sequence[str], timeframe: Timeframe) -> list[str]:
+    having: list[str] = []
+    last: MissingData | None = None
+    for symbol in symbols:
+        try:
+            reader.read([InstrumentId(symbol)], timeframe)
+        except MissingData as missing:
+            last = missing
+        else:
+            having.append(symbol)
+    if not having and last is not None:
+        raise last
+    return having
+
+
+def _sample(symbols: Sequence[str], timeframe: Timeframe) -> MarketData:
+    sample = sample_market(timeframe=timeframe)
+    known = {instrument.symbol: instrument for instrument in sample.instruments}
+    wanted = [symbol.upper() for symbol in symbols] or list(known)
+    for symbol in wanted:
+        if symbol not in known:
+            raise UnknownName("symbol", symbol, list(known))
+    chosen = {known[symbol].id: known[symbol] for symbol in wanted}
+    return MarketData(
+        frame=sample.frame.columns(list(chosen)),
+        instruments=chosen,
+        actions=tuple(action for action in sample.actions if action.instrument in chosen),
+        calendar=sample.calendar,
+        label=SAMPLE_LABEL,
+        simulated=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Where the databases answer, and whether we run them ourselves."""
+
+    database_url: str
+    redis_url: str
+    embedded: bool
+
+
+@contextmanager
+def databases(settings: Settings) -> Iterator[Databases]:
+    """Yield the databases of the settings, running the embedded ones for those not given."""
+    given_database, given_redis = settings.database_url, settings.redis_url
+    if given_database is not None and given_redis is not None:
+        yield Databases(
+            given_database.get_secret_value(), given_redis.get_secret_value(), embedded=False
+        )
+        return
+    with embedded_services(settings.state_dir) as running:
+        yield Databases(
+            given_database.get_secret_value() if given_database else running.database_url,
+            given_redis.get_secret_value() if given_redis else running.redis_url,
+            embedded=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The durable side of a runner."""
+
+    journal: Journal
+    orders: OrderStore
+    switches: StateStore
+
+
+@asynccontextmanager
+async def open_stores(
+    found: Databases, settings: Settings, *, own: str | None = None
+) -> AsyncIterator[Stores]:
+    """Open journal, orders and switches; `own` names a database made for this and dropped after.
+
+    Raises:
+        ConfigError: A database does not answer or cannot be migrated.
+    """
+    url = create_database(found.database_url, own) if own else found.database_url
+    try:
+        migrate(url)
+        pool = await open_pool(
+            url,
+            min_size=settings.database_pool_min,
+            max_size=settings.database_pool_max,
+            checkout_seconds=settings.database_timeout_seconds,
+        )
+        try:
+            switches = await RedisStateStore.connect(found.redis_url)
+            try:
+                yield Stores(PostgresJournal(pool), PostgresOrderStore(pool), switches)
+            finally:
+                await switches.close()
+        finally:
+            await pool.close()
+    finally:
+        if own:
+            drop_database(found.database_url, own)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A runner wired to a rehearsal exchange, and the feed that drives both."""
+
+    runner: Runner
+    feed: MarketFeed
+
+
+class _Timed:
+    # In a rehearsal the market's clock is the only clock: it moves with the feed.
+    def __init__(self, feed: MarketFeed, clock: ManualClock) -> None:
+        self._feed = feed
+        self._clock = clock
+
+    async def events(self) -> AsyncIterator[Event]:
+        async for event in self._feed.events():
+            if event.at > self._clock.now():
+                self._clock.set(event.at)
+            yield event
+
+
+@asynccontextmanager
+async def rehearse(
+    spec: RunSpec,
+    market: MarketData,
+    stores: Stores,
+    access: tuple[str, str, str],
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    patience: Patience | None = None,
+    wrap: Callable[[Broker], Broker] | None = None,
+) -> AsyncIterator[Rehearsal]:
+    """Start a runner against the exchange at `access` (base URL, key, secret).
+
+    `transport` and `wrap` stand between us and the exchange, for drills.
+
+    Raises:
+        LedgerError: The exchange's book is not the one that the journal tells of.
+        VenueUnavailable: The exchange does not answer.
+    """
+    base_url, key, secret = access
+    rows = rows_of(spec, market)
+    frame = market.frame
+    clock = ManualClock(frame.known(rows.first - 1))
+    model = commission(spec.commission)
+
+    def fee(_order: OrderId, before: Decimal, quantity: Quantity, price: Price) -> Money:
+        return Money(model.fee(before, quantity, price))
+
+    broker: Broker = AlpacaBroker(
+        Access(base_url, key, secret),
+        Symbols.of(list(market.instruments.values())),
+        fee=fee,
+        clock=clock,
+        transport=transport,
+    )
+    if wrap is not None:
+        broker = wrap(broker)
+    ports = Ports(broker, stores.journal, stores.orders, stores.switches, clock)
+    runner = Runner(assemble(spec, market, rows), ports, patience=patience)
+    replay = Replay(frame, market.actions, first=rows.first, stop=rows.last + 1)
+    feed = _Timed(RehearsalFeed(replay, base_url, key, secret), clock)
+    try:
+        yield Rehearsal(runner, feed)
+    finally:
+        await runner.stop()

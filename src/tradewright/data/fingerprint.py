@@ -1,0 +1,44 @@
+"""A name for data that changes with any bar, time or corporate action in it.
+
+It is over numbers and not over files: the same bars from another store have the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tradewright.core.frames import FIELDS
+from tradewright.core.records import to_body
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tradewright.core.frames import BarFrame, FloatArray
+    from tradewright.core.market import CorporateAction
+
+_TIMES: Final = ("start", "end", "known_at", "session")
+
+
+def data_hash(frame: BarFrame, actions: Sequence[CorporateAction]) -> str:
+    """Return the SHA-256 over a frame's columns and its corporate actions in any order."""
+    digest = hashlib.sha256()
+    sessions = [[s.date.isoformat(), s.open.isoformat(), s.close.isoformat()] for s in frame.sessions]
+    happened = sorted(json.dumps([type(a).__name__, to_body(a)]) for a in actions)
+    head = [frame.timeframe.value, list(frame.instruments), len(frame), sessions]
+    digest.update(json.dumps([*head, happened], sort_keys=True).encode())
+    for name in _TIMES:
+        digest.update(np.ascontiguousarray(getattr(frame, name), dtype="<i8").data)
+    for name in FIELDS:
+        digest.update(_plain(getattr(frame, name)).data)
+    return digest.hexdigest()
+
+
+def _plain(column: FloatArray) -> FloatArray:
+    # NaN has many bit patterns and zero has two.
+    missing = np.isnan(column)
+    plain = np.where(missing, np.nan, column) if missing.any() else column
+    return np.ascontiguousarray(plain + 0.0, dtype="<f8")
