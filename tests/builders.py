@@ -31,7 +31,7 @@ AAA = InstrumentId("AAA")
 BBB = InstrumentId("BBB")
 MOMENT = timedelta(seconds=1)
 FREE = TradingCosts(NoCommission(), BasisPoints(Decimal(0)))
-WIDE = Limits(max_order_notional=Decimal(10**9), max_position_notional=Decimal(10**9))
+WIDE = Limits(max_position_weight=Decimal(10**6))
 
 Row = tuple[float, float, float, float, float]
 NAN = float("nan")

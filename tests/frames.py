@@ -26,7 +26,7 @@ def frame_of(
     *,
     first: date = FIRST,
     timeframe: Timeframe = Timeframe.DAY,
-    **columns: Mapping[str, Sequence[float]],
+    columns: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
 ) -> BarFrame:
     """A frame of flat bars at the closes, 1,000 shares each; `columns` replace whole fields."""
     rows = len(next(iter(closes.values())))
@@ -36,19 +36,24 @@ def frame_of(
     close = np.array(list(closes.values()), dtype=np.float64).T
     values = {name: close.copy() for name in FIELDS}
     values["volume"] = np.where(np.isnan(close), np.nan, 1000.0)
-    for name, given in columns.items():
+    for name, given in (columns or {}).items():
         for column, instrument in enumerate(closes):
             if instrument in given:
                 values[name][:, column] = given[instrument]
     used = times.rows(0, count)
+    ids = tuple(InstrumentId(name) for name in closes)
     return BarFrame(
         timeframe,
-        tuple(InstrumentId(name) for name in closes),
+        ids,
         tuple(days),
         used.session,
         used.start,
         used.end,
-        **values,
+        values["open"],
+        values["high"],
+        values["low"],
+        values["close"],
+        values["volume"],
     )
 
 
@@ -62,5 +67,5 @@ def picked(frame: BarFrame, rows: Sequence[int], start: IntArray | None = None) 
         frame.session[chosen],
         frame.start[chosen] if start is None else start,
         frame.end[chosen],
-        **{name: getattr(frame, name)[chosen] for name in FIELDS},
+        *(getattr(frame, name)[chosen] for name in FIELDS),
     )

@@ -20,11 +20,13 @@ from tradewright.adapters.postgres import (
     drop_database,
     migrate,
     open_pool,
+    server_time,
 )
 from tradewright.adapters.redis import RedisStateStore
 from tradewright.adapters.rehearsal import RehearsalFeed
+from tradewright.adapters.rehearsal_process import ExchangeProcess
 from tradewright.backtest.replay import Replay
-from tradewright.core.clock import ManualClock
+from tradewright.core.clock import ManualClock, SystemClock
 from tradewright.core.errors import MissingData, UnknownName
 from tradewright.core.ids import InstrumentId
 from tradewright.core.money import Money
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     import httpx
 
     from tradewright.core.events import Event
+    from tradewright.core.frames import BarFrame
     from tradewright.core.ids import OrderId
     from tradewright.core.money import Price, Quantity
     from tradewright.core.session import Span
@@ -65,11 +68,13 @@ SAMPLE_LABEL: Final = "simulated sample market"
 __all__ = [
     "FORMATS",
     "Databases",
+    "ExchangeProcess",
     "Rehearsal",
     "Settings",
     "Stores",
     "bar_reader",
     "bar_store",
+    "clock_skew",
     "databases",
     "load_market",
     "load_settings",
@@ -105,7 +110,7 @@ def _format(folder: Path) -> str:
         raise MissingData(str(folder), "is not a folder", "give the folder of the market data")
     if (folder / "equity" / "usa").is_dir():
         return "lean"
-    if (folder / "manifest.json").is_file():
+    if (folder / "manifest.json").is_file() or (folder / ".decided").exists():
         return "parquet"
     if any((folder / timeframe.value).is_dir() for timeframe in Timeframe):
         return "csv"
@@ -134,13 +139,16 @@ def load_market(
         return _sample(symbols, timeframe)
     reader = bar_reader(folder, fmt)
     stored = {instrument.symbol: instrument for instrument in reader.instruments()}
-    wanted = [symbol.upper() for symbol in symbols] or _with_bars(reader, sorted(stored), timeframe)
+    wanted = list(dict.fromkeys(symbol.upper() for symbol in symbols))
     for symbol in wanted:
         if symbol not in stored:
             raise UnknownName("symbol", symbol, list(stored))
-    chosen = {stored[symbol].id: stored[symbol] for symbol in dict.fromkeys(wanted)}
+    ids = [stored[symbol].id for symbol in wanted or sorted(stored)]
+    frame = reader.read(ids, timeframe, span) if wanted else _read_all(reader, ids, timeframe, span)
+    by_id = {instrument.id: instrument for instrument in stored.values()}
+    chosen = {name: by_id[name] for name in frame.instruments}
     return MarketData(
-        frame=reader.read(list(chosen), timeframe, span),
+        frame=frame,
         instruments=chosen,
         actions=tuple(reader.actions(list(chosen))),
         calendar=market_calendar("XNYS"),
@@ -148,19 +156,27 @@ def load_market(
     )
 
 
-def _with_bars(reader: BarReader, symbols: Sequence[str], timeframe: Timeframe) -> list[str]:
-    having: list[str] = []
-    last: MissingData | None = None
-    for symbol in symbols:
-        try:
-            reader.read([InstrumentId(symbol)], timeframe)
-        except MissingData as missing:
-            last = missing
-        else:
-            having.append(symbol)
-    if not having and last is not None:
-        raise last
-    return having
+def _read_all(
+    reader: BarReader, ids: Sequence[InstrumentId], timeframe: Timeframe, span: Span | None
+) -> BarFrame:
+    try:
+        return reader.read(ids, timeframe, span)
+    except MissingData:
+        # Not every instrument need have bars of this length; those that have none are left out.
+        having = [name for name in ids if _has_bars(reader, name, timeframe, span)]
+        if not having:
+            raise
+        return reader.read(having, timeframe, span)
+
+
+def _has_bars(
+    reader: BarReader, name: InstrumentId, timeframe: Timeframe, span: Span | None
+) -> bool:
+    try:
+        reader.read([name], timeframe, span)
+    except MissingData:
+        return False
+    return True
 
 
 def _sample(symbols: Sequence[str], timeframe: Timeframe) -> MarketData:
@@ -205,6 +221,12 @@ def databases(settings: Settings) -> Iterator[Databases]:
             given_redis.get_secret_value() if given_redis else running.redis_url,
             embedded=True,
         )
+
+
+async def clock_skew(found: Databases) -> float:
+    """Return how many seconds this machine's clock is ahead of the database's."""
+    theirs = await server_time(found.database_url)
+    return (SystemClock().now() - theirs).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +279,25 @@ class Rehearsal:
 
 class _Timed:
     # In a rehearsal the market's clock is the only clock: it moves with the feed.
-    def __init__(self, feed: MarketFeed, clock: ManualClock) -> None:
+    def __init__(
+        self,
+        feed: MarketFeed,
+        clock: ManualClock,
+        total: int,
+        progress: Callable[[int, int], None],
+    ) -> None:
         self._feed = feed
         self._clock = clock
+        self._total = total
+        self._progress = progress
 
     async def events(self) -> AsyncIterator[Event]:
+        done = 0
         async for event in self._feed.events():
             if event.at > self._clock.now():
                 self._clock.set(event.at)
+            done += 1
+            self._progress(done, self._total)
             yield event
 
 
@@ -278,10 +311,12 @@ async def rehearse(
     transport: httpx.AsyncBaseTransport | None = None,
     patience: Patience | None = None,
     wrap: Callable[[Broker], Broker] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> AsyncIterator[Rehearsal]:
     """Start a runner against the exchange at `access` (base URL, key, secret).
 
-    `transport` and `wrap` stand between us and the exchange, for drills.
+    `transport` and `wrap` stand between us and the exchange, for drills; `progress` is told
+    events done and events in all.
 
     Raises:
         LedgerError: The exchange's book is not the one that the journal tells of.
@@ -307,8 +342,9 @@ async def rehearse(
         broker = wrap(broker)
     ports = Ports(broker, stores.journal, stores.orders, stores.switches, clock)
     runner = Runner(assemble(spec, market, rows), ports, patience=patience)
-    replay = Replay(frame, market.actions, first=rows.first, stop=rows.last + 1)
-    feed = _Timed(RehearsalFeed(replay, base_url, key, secret), clock)
+    replay = list(Replay(frame, market.actions, first=rows.first, stop=rows.last + 1))
+    told = progress or (lambda _done, _total: None)
+    feed = _Timed(RehearsalFeed(replay, base_url, key, secret), clock, len(replay), told)
     try:
         yield Rehearsal(runner, feed)
     finally:

@@ -28,6 +28,8 @@ from tradewright.ports import BarStore
 A, B = InstrumentId("A"), InstrumentId("B")
 INSTRUMENTS = [Instrument(A, "A"), Instrument(B, "B", venue="XNAS", listed=date(2013, 11, 5))]
 NAN = float("nan")
+# A half day.
+BLACK_FRIDAY = date(2014, 11, 28)
 
 MAKERS: dict[str, Callable[[Path], BarStore]] = {
     "memory": lambda _: MemoryBarStore(),
@@ -53,17 +55,12 @@ def assert_same(one: BarFrame, other: BarFrame) -> None:
 @pytest.mark.parametrize(
     "market",
     [
-        pytest.param(sample_market(sessions=60), id="day"),
-        pytest.param(
-            sample_market(symbols=3, first=date(2014, 11, 26), sessions=3, timeframe=Timeframe.HOUR),
-            id="hour",
-        ),
-        pytest.param(
-            sample_market(symbols=2, first=date(2014, 11, 28), sessions=2, timeframe=Timeframe.MINUTE),
-            id="minute",
-        ),
+        sample_market(sessions=60),
+        sample_market(symbols=3, first=BLACK_FRIDAY, sessions=3, timeframe=Timeframe.HOUR),
+        sample_market(symbols=2, first=BLACK_FRIDAY, sessions=2, timeframe=Timeframe.MINUTE),
     ],
-)  # fmt: skip
+    ids=list(Timeframe)[::-1],
+)
 def test_what_is_written_is_read_bit_by_bit(store: BarStore, market: SampleMarket) -> None:
     store.write(market.frame, market.instruments, market.actions)
     ids = market.frame.instruments
@@ -74,7 +71,7 @@ def test_what_is_written_is_read_bit_by_bit(store: BarStore, market: SampleMarke
 
 def test_awkward_numbers_come_back(store: BarStore) -> None:
     closes = [0.0001, 0.1 + 0.2, 123456.789, 1e-7]
-    frame = frame_of({"A": closes}, volume={"A": [1, 1e15, 0, 123456789.5]})
+    frame = frame_of({"A": closes}, columns={"volume": {"A": [1, 1e15, 0, 123456789.5]}})
     store.write(frame, INSTRUMENTS, [])
     assert_same(store.read([A], Timeframe.DAY), frame)
 
@@ -162,7 +159,7 @@ def test_bad_bar_leaves_everything_as_it_was(store: BarStore, field: str, value:
     good = frame_of({"A": [1.0, 2.0], "B": [3.0, 4.0]})
     action = Split(A, date(2013, 11, 5), Fraction(2))
     store.write(good, INSTRUMENTS, [action])
-    bad = frame_of({"A": [7.0, 8.0], "B": [9.0, 9.0]}, **{field: {"B": [9.0, value]}})
+    bad = frame_of({"A": [7.0, 8.0], "B": [9.0, 9.0]}, columns={field: {"B": [9.0, value]}})
     with pytest.raises(QualityFailure, match="B at 2013-11-05"):
         store.write(bad, INSTRUMENTS, [])
     assert_same(store.read([A, B], Timeframe.DAY), good)

@@ -1,6 +1,6 @@
 """Real bars and corporate actions, read off LEAN's public sample files by other means.
 
-Prices were copied by eye from the files, splits and dividends from the companies' announcements.
+Prices were copied from the unpacked files; splits and dividends are the announced ones.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,10 +58,12 @@ def bar(frame: BarFrame, symbol: str, day: date) -> tuple[float, ...]:
 @pytest.mark.parametrize(
     ("symbol", "day", "expected"),
     [
-        ("SPY", date(2013, 10, 8), (167.41, 167.62, 165.36, 165.49, 150049213)),
+        ("SPY", date(2013, 10, 8), (167.45, 167.62, 165.37, 165.48, 153859703)),
         ("SPY", date(1998, 1, 2), (97.31, 97.53, 96.53, 97.36, 2150000)),
-        ("AAPL", date(2014, 6, 6), (649.97, 651.26, 644.47, 645.56, 11147537)),
-        ("AAPL", date(2014, 6, 9), (92.70, 93.88, 91.75, 93.70, 64456152)),
+        ("AAPL", date(2014, 6, 6), (650.0, 651.25, 644.48, 645.57, 12116671)),
+        ("AAPL", date(2014, 6, 9), (92.69, 93.88, 91.75, 93.7, 72875948)),
+        ("AAPL", date(2020, 8, 28), (504.0, 505.77, 498.31, 499.23, 44109029)),
+        ("AAPL", date(2020, 8, 31), (127.67, 131.0, 126.25, 129.04, 210024091)),
         ("GOOGL", date(2004, 8, 19), (135.91, 140.93, 94.54, 100.37, 23200275)),
         ("GOOGL", date(2014, 4, 3), (573.39, 588.3, 566.02, 571.5, 3966397)),
         ("QQQ", date(1999, 3, 10), (102.25, 102.31, 100.56, 101.94, 2632800)),
@@ -165,8 +166,8 @@ def test_stock_dividend_is_a_ratio_within_the_files_precision(store: LeanStore) 
         ("AAPL", date(2014, 8, 7), "0.47"),
         ("AAPL", date(2020, 8, 7), "0.82"),
         ("AAPL", date(2020, 11, 6), "0.205"),
-        ("SPY", date(2012, 12, 21), "1.022"),
         ("SPY", date(2018, 12, 21), "1.4354"),
+        ("SPY", date(2020, 9, 18), "1.3392"),
         ("IBM", date(2020, 8, 7), "1.63"),
         ("BAC", date(2020, 9, 3), "0.18"),
     ],
@@ -179,7 +180,7 @@ def test_dividends_are_the_announced_amounts(
 
 
 def test_dividend_is_the_files_where_it_differs_from_the_announced(store: LeanStore) -> None:
-    # The fund announced 0.83845; the factors were made with 0.84.
+    # Published as 0.838; the file's factors were made with 0.84.
     paid = {a.ex_date: a.amount for a in store.actions(ids("SPY")) if isinstance(a, CashDividend)}
     assert paid[date(2013, 9, 20)] == Decimal("0.84")
 

@@ -227,13 +227,9 @@ async def test_all_orders_are_canceled_at_once(client: httpx.AsyncClient) -> Non
 
 async def test_time_moves_when_it_is_told_to(client: httpx.AsyncClient) -> None:
     before = (await client.get("/rehearsal/status")).json()
-    assert before == {
-        "now": "2024-01-02T21:00:00Z",
-        "next": "2024-01-03T14:30:00Z",
-        "position": 0,
-        "events": 0,
-        "done": False,
-    }
+    assert (before["now"], before["position"], before["events"]) == ("2024-01-02T21:00:00Z", 0, 0)
+    assert before["next"] >= before["now"]
+    assert not before["done"]
     await client.post("/v2/orders", json=MARKET)
     step = {"to": opened(1).isoformat()}
     after = (await client.post("/rehearsal/advance", json=step)).json()

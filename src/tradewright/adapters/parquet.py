@@ -140,9 +140,10 @@ class ParquetStore:
             files = {name: _File(**known) for name, known in body["files"].items()}
             described = [parse_instrument(one) for one in body["instruments"]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _torn(path, f"cannot be read: {error}") from error
+            raise _torn(self.folder, _MANIFEST, f"cannot be read: {error}") from error
         if body.get("schema") != SCHEMA:
-            raise _torn(path, f"has schema {body.get('schema')}, not {SCHEMA}")
+            what = f"has schema {body.get('schema')}, not {SCHEMA}"
+            raise _torn(self.folder, _MANIFEST, what)
         return _Manifest(files, {one.id: one for one in described})
 
     def _lacks(
@@ -156,13 +157,12 @@ class ParquetStore:
         )
 
     def _content(self, name: str, manifest: _Manifest) -> bytes:
-        path = self.folder / name
         try:
-            content = path.read_bytes()
+            content = (self.folder / name).read_bytes()
         except OSError as error:
-            raise _torn(path, f"cannot be read: {error}") from error
+            raise _torn(self.folder, name, f"cannot be read: {error}") from error
         if hashlib.sha256(content).hexdigest() != manifest.files[name].sha256:
-            raise _torn(path, "is not what was written: its SHA-256 differs")
+            raise _torn(self.folder, name, "is not what was written: its SHA-256 differs")
         return content
 
     def _series(
@@ -217,10 +217,9 @@ def _path(timeframe: Timeframe, instrument: str) -> str:
     return f"{timeframe}/{quote(instrument, safe=' ')}.parquet"
 
 
-def _torn(path: Path, what: str) -> ChecksumMismatch:
-    return ChecksumMismatch(
-        str(path), what, f"run again: tradewright data import SOURCE --to {path.parents[-2]}"
-    )
+def _torn(folder: Path, name: str, what: str) -> ChecksumMismatch:
+    remedy = f"run again: tradewright data import SOURCE --to {folder}"
+    return ChecksumMismatch(str(folder / name), what, remedy)
 
 
 def _written(manifest: _Manifest) -> bytes:

@@ -64,9 +64,7 @@ def session_curve(result: Result, market: MarketData) -> SessionCurve:
 def traded_value(fills: Iterable[Fill], market: MarketData) -> Decimal:
     """Exact value of all that was bought and sold."""
     instruments = market.instruments
-    return sum(
-        (f.price * f.quantity * instruments[f.instrument].multiplier for f in fills), ZERO
-    )
+    return sum((f.price * f.quantity * instruments[f.instrument].multiplier for f in fills), ZERO)
 
 
 def annual_turnover(traded: Decimal, equity: FloatArray) -> float:
@@ -128,7 +126,7 @@ def summary(
         "max_drawdown": _number(measured.drawdown.depth),
         "hit_rate": _number(measured.hit_rate),
         "turnover": _number(annual_turnover(traded_value(result.fills, market), curve.equity)),
-        "seconds": {step: round(spent, 3) for step, spent in (seconds or {}).items()},
+        "seconds": {step: _number(round(spent, 3)) for step, spent in (seconds or {}).items()},
     }
     if paper is not None:
         body |= _paper(paper)

@@ -15,7 +15,6 @@ import numpy as np
 from tradewright.core.errors import QualityFailure
 from tradewright.core.frames import BarFrame, FloatArray, IntArray
 from tradewright.core.market import CashDividend, CorporateAction, Split
-from tradewright.data.assembly import session_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +24,9 @@ def growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatArray:
     """Total-return growth of one share: dividends are put into more of it, splits multiply it.
 
     From the first row whose session is on or after an ex-date a split multiplies by its ratio
-    and dividends of d by 1 / (1 - d / p), with p the last raw close before that row. What
-    comes before the frame's second row, and a dividend before any close, does nothing.
+    and dividends of d by 1 / (1 - d / p), with p the last raw close before that row, in the
+    shares of the day before the ex-date. What comes before the frame's second row does nothing,
+    nor does a dividend before any close.
 
     Args:
         frame: Raw prices.
@@ -93,12 +93,13 @@ def _placed(
     if not chosen or not len(frame):
         nothing = np.zeros(0, dtype=np.int64)
         return _Placed((), nothing, nothing)
-    dates = session_days(frame.sessions)[frame.session]
-    rows = np.searchsorted(dates, np.array([a.ex_date for a in chosen], dtype="datetime64[D]"))
+    ordinals = np.fromiter((a.ex_date.toordinal() for a in chosen), np.int64, len(chosen))
+    days = np.array([s.date.toordinal() for s in frame.sessions])[frame.session]
+    rows = np.searchsorted(days, ordinals)
     columns = np.array([frame.index(a.instrument) for a in chosen], dtype=np.int64)
-    inside = np.flatnonzero((rows > 0) & (rows < len(frame))).tolist()
-    order = sorted(inside, key=lambda i: chosen[i].ex_date)
-    return _Placed(tuple(chosen[i] for i in order), rows[order], columns[order])
+    order = np.argsort(ordinals, kind="stable")
+    order = order[(rows[order] > 0) & (rows[order] < len(frame))]
+    return _Placed(tuple(chosen[i] for i in order.tolist()), rows[order], columns[order])
 
 
 def _split_factors(frame: BarFrame, splits: _Placed) -> FloatArray:
@@ -115,7 +116,7 @@ def _reinvest(frame: BarFrame, factors: FloatArray, paid: _Placed, splits: _Plac
     places = paid.row * len(frame.instruments) + paid.column
     unique, place = np.unique(places, return_inverse=True)
     rows, columns = np.divmod(unique, len(frame.instruments))
-    yields = np.bincount(place, weights=amounts) / _last_close(frame, rows, columns)
+    yields = np.bincount(place, weights=amounts) / _last_close(frame, factors, rows, columns)
     if np.any(yields >= 1):
         worst = int(np.argmax(yields >= 1))
         raise QualityFailure(
@@ -127,24 +128,28 @@ def _reinvest(frame: BarFrame, factors: FloatArray, paid: _Placed, splits: _Plac
 
 
 def _shares_at_close(paid: _Placed, splits: _Placed) -> FloatArray:
-    # A split may lie between the last close and the ex-date of a dividend, which then refers
-    # to more shares than the close does.
-    between: dict[tuple[int, int], list[Split]] = {}
-    for split, row, column in zip(splits.actions, splits.row, splits.column, strict=True):
-        if isinstance(split, Split):
-            between.setdefault((int(row), int(column)), []).append(split)
+    # Where a split and a dividend take effect on one row but the split's date was earlier, the
+    # dividend is that of more shares than the close before the row.
     shares = np.ones(len(paid.actions))
-    for i, action in enumerate(paid.actions):
-        for split in between.get((int(paid.row[i]), int(paid.column[i])), ()):
-            if split.ex_date < action.ex_date:
+    cells = set(zip(splits.row.tolist(), splits.column.tolist(), strict=True))
+    for i, cell in enumerate(zip(paid.row.tolist(), paid.column.tolist(), strict=True)):
+        if cell not in cells:
+            continue
+        here = np.flatnonzero((splits.row == cell[0]) & (splits.column == cell[1]))
+        for split in (splits.actions[j] for j in here.tolist()):
+            if isinstance(split, Split) and split.ex_date < paid.actions[i].ex_date:
                 shares[i] *= float(split.ratio)
     return shares
 
 
-def _last_close(frame: BarFrame, rows: IntArray, columns: IntArray) -> FloatArray:
+def _last_close(
+    frame: BarFrame, factors: FloatArray, rows: IntArray, columns: IntArray
+) -> FloatArray:
+    # Of a share as it is after the splits up to the row before.
     closes = frame.close[rows - 1, columns].copy()
-    for i in np.flatnonzero(np.isnan(closes)):
-        seen = np.flatnonzero(~np.isnan(frame.close[: rows[i], columns[i]]))
+    for i in np.flatnonzero(np.isnan(closes)).tolist():
+        row, column = rows[i], columns[i]
+        seen = np.flatnonzero(~np.isnan(frame.close[:row, column]))
         if seen.size:
-            closes[i] = frame.close[seen[-1], columns[i]]
+            closes[i] = frame.close[seen[-1], column] / factors[seen[-1] + 1 : row, column].prod()
     return closes

@@ -26,7 +26,9 @@ _TIMES: Final = ("start", "end", "known_at", "session")
 def data_hash(frame: BarFrame, actions: Sequence[CorporateAction]) -> str:
     """Return the SHA-256 over a frame's columns and its corporate actions in any order."""
     digest = hashlib.sha256()
-    sessions = [[s.date.isoformat(), s.open.isoformat(), s.close.isoformat()] for s in frame.sessions]
+    sessions = [
+        [s.date.isoformat(), s.open.isoformat(), s.close.isoformat()] for s in frame.sessions
+    ]
     happened = sorted(json.dumps([type(a).__name__, to_body(a)]) for a in actions)
     head = [frame.timeframe.value, list(frame.instruments), len(frame), sessions]
     digest.update(json.dumps([*head, happened], sort_keys=True).encode())

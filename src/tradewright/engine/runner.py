@@ -132,8 +132,8 @@ class Runner:
         """Replay the journal, or begin one with `opening`; settle with the venue; open up.
 
         Raises:
-            LedgerError: The venue's book differs from ours in what no event explains.
-            ConfigError: The journal is not of this run.
+            LedgerError: The venue denies an order that it had taken.
+            SafetyError: The journal cannot be read or written.
         """
         entries = await self._ports.journal.since(0)
         self.outcome.resumed = len(entries)
@@ -150,9 +150,10 @@ class Runner:
         if entries:
             await self._restore_orders()
             await self._recover(now)
-        await self.reconcile()
-        if self.outcome.differences:
-            raise LedgerError(f"books differ at the start: {_told(self.outcome.differences)}")
+        if await self.reconcile():
+            # What the venue booked while we were away may still reach us by the feed; until
+            # the books agree, nothing is decided.
+            self._alert("books_differ", _told(self.outcome.differences))
 
     async def run(self, feed: MarketFeed) -> None:
         """Live through the feed; on any failure engage the kill switch, then raise it."""
@@ -205,6 +206,8 @@ class Runner:
             if decided or event.at < self._lived:
                 self.engine.know(event.at)
                 return
+            if self.outcome.differences and await self.reconcile():
+                raise LedgerError(f"the books differ: {_told(self.outcome.differences)}")
             await self._read_switch(event.at)
             await self._perform(self.engine.handle(event))
         else:

@@ -141,28 +141,31 @@ def _value(order: Order, context: RiskContext, quantity: Decimal) -> Decimal | N
 
 def order_size(order: Order, context: RiskContext) -> Refusal | None:
     """Refuse orders that are worth more than one may be; splitting is the caller's business."""
-    value = _value(order, context, order.quantity)
-    if value is None or value <= context.limits.max_order_notional or context.reduces:
+    limit = context.limits.max_order_notional
+    if limit is None or context.reduces:
         return None
-    numbers: dict[str, Decimal | str] = {
-        "notional": value,
-        "limit": context.limits.max_order_notional,
-    }
+    value = _value(order, context, order.quantity)
+    if value is None or value <= limit:
+        return None
+    numbers: dict[str, Decimal | str] = {"notional": value, "limit": limit}
     return Refusal(order, RefusalCode.ORDER_SIZE, context.at, numbers)
 
 
 def position_size(order: Order, context: RiskContext) -> Refusal | None:
-    """Refuse what could make a position larger than one may be, in currency or shares."""
+    """Refuse what could make a position larger than one may be: currency, shares or weight."""
     if context.reduces:
         return None
-    limits = context.limits
+    limits, equity = context.limits, context.exposure.equity
     worst = context.exposure.worst_position(order.instrument, order.side, order.quantity)
     value = _value(order, context, worst)
-    if value is not None and value > limits.max_position_notional:
-        numbers: dict[str, Decimal | str] = {
-            "notional": value,
-            "limit": limits.max_position_notional,
-        }
+    if value is None:
+        return None
+    limit = limits.max_position_notional
+    if equity is not None:
+        weighed = limits.max_position_weight * equity
+        limit = weighed if limit is None else min(limit, weighed)
+    if limit is not None and value > limit:
+        numbers: dict[str, Decimal | str] = {"notional": value, "limit": limit}
         return Refusal(order, RefusalCode.POSITION_SIZE, context.at, numbers)
     if limits.max_position_shares is not None and worst > limits.max_position_shares:
         numbers = {"shares": worst, "limit": limits.max_position_shares}

@@ -13,15 +13,17 @@ from tradewright.core.money import down_to_cents
 
 @dataclass(frozen=True)
 class Limits:
-    """What one account may do. Amounts are in currency, exposures multiples of equity.
+    """What one account may do. Amounts are in currency (None: any), exposures multiples of equity.
 
     Exposures are worst cases: every working order that would enlarge them is taken as filled,
     and none that would reduce them.
     """
 
-    max_order_notional: Decimal
-    max_position_notional: Decimal
+    max_order_notional: Decimal | None = None
+    max_position_notional: Decimal | None = None
     max_position_shares: Decimal | None = None
+    max_position_weight: Decimal = Decimal(1)
+    """A position's worst case as a multiple of equity; this one is never without limit."""
     max_gross: Decimal = Decimal(2)
     max_net: Decimal = Decimal(2)
     leverage: Decimal = Decimal(2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -111,8 +112,13 @@ def test_bad_lines_are_named(tmp_path: Path, text: str, message: str) -> None:
 )
 def test_hour_bars_off_the_session_or_the_clock_are_refused(tmp_path: Path, start: str) -> None:
     write(tmp_path, f"{HEADER}{start},1,1,1,1,1\n", "hour")
-    with pytest.raises(QualityFailure, match="line 2: .* starts no hour bar of a session"):
+    with pytest.raises(QualityFailure, match=r"line 2: .* starts no hour bar of a session"):
         CsvStore(tmp_path).read([A], Timeframe.HOUR)
+
+
+def read_tables(store: CsvStore) -> None:
+    store.instruments()
+    store.actions([A])
 
 
 @pytest.mark.parametrize(
@@ -130,31 +136,16 @@ def test_hour_bars_off_the_session_or_the_clock_are_refused(tmp_path: Path, star
 def test_bad_tables_are_named(tmp_path: Path, name: str, text: str, message: str) -> None:
     write(tmp_path, HEADER + "2013-11-27,1,1,1,1,1\n")
     (tmp_path / name).write_text(text)
-    store = CsvStore(tmp_path)
     with pytest.raises(QualityFailure) as refused:
-        store.instruments()
-        store.actions([A])
+        read_tables(CsvStore(tmp_path))
     assert message in str(refused.value)
 
 
 def test_times_that_csv_cannot_say_are_refused(tmp_path: Path) -> None:
     market = sample_market(symbols=1, sessions=2, timeframe=Timeframe.MINUTE)
     frame = market.frame.rows(0, 3)
-    odd = type(frame)(
-        frame.timeframe,
-        frame.instruments,
-        frame.sessions,
-        frame.session,
-        frame.start,
-        frame.end,
-        frame.open,
-        frame.high,
-        frame.low,
-        frame.close,
-        frame.volume,
-        known_at=frame.end + 1,
-    )
-    with pytest.raises(InvalidInput, match="known_at does not follow .*keep it in Parquet"):
+    odd = replace(frame, known_at=frame.end + 1)
+    with pytest.raises(InvalidInput, match=r"known_at does not follow .*keep it in Parquet"):
         CsvStore(tmp_path).write(odd, market.instruments, [])
     assert list(tmp_path.iterdir()) == []
 

@@ -19,7 +19,8 @@ from tradewright.core.market import CashDividend, Delisting, Split
 from tradewright.core.session import Span, Timeframe
 
 A, B = InstrumentId("A"), InstrumentId("B")
-# 2013-11-28 is Thanksgiving and 2013-11-29 a half day.
+# The 28th is Thanksgiving and the 29th a half day.
+WEDNESDAY, FRIDAY = date(2013, 11, 27), date(2013, 11, 29)
 DAILY = """\
 20131126 00:00,1000000,1010000,990000,1005000,5000
 20131127 00:00,1005000,1010000,990000,1000000,6000
@@ -56,7 +57,8 @@ def folder(tmp_path: Path) -> Folder:
 
 def closes(folder: Folder, *ids: InstrumentId, span: Span | None = None) -> list[list[float]]:
     frame = folder.store.read(ids, Timeframe.DAY, span)
-    return np.nan_to_num(frame.close, nan=-1).tolist()
+    closes: list[list[float]] = np.nan_to_num(frame.close, nan=-1).tolist()
+    return closes
 
 
 def test_daily_bars_take_the_hours_of_their_sessions(folder: Folder) -> None:
@@ -118,7 +120,7 @@ def test_map_without_bars_is_no_instrument(folder: Folder) -> None:
 
 def test_span_cuts_and_a_span_without_bars_is_missing(folder: Folder) -> None:
     folder.zip("daily/a.zip", DAILY)
-    assert closes(folder, A, span=Span(date(2013, 11, 27), date(2013, 11, 28))) == [[100.0]]
+    assert closes(folder, A, span=Span(WEDNESDAY, date(2013, 11, 28))) == [[100.0]]
     with pytest.raises(MissingData, match="day bars of A: there are none"):
         closes(folder, A, span=Span(date(2014, 1, 1), date(2014, 2, 1)))
 
@@ -129,22 +131,22 @@ def test_span_cuts_and_a_span_without_bars_is_missing(folder: Folder) -> None:
         # Both factors change: the dividend is of a share before the split.
         (
             ["20131126,0.99,0.25,100.5", "20501231,1,1,0"],
-            [Split(A, date(2013, 11, 27), Fraction(4)), CashDividend(A, date(2013, 11, 27), Decimal("1.005"))],
+            [Split(A, WEDNESDAY, Fraction(4)), CashDividend(A, WEDNESDAY, Decimal("1.005"))],
         ),
         # The session after the 27th is the 29th.
-        (["20131127,0.99,1,100", "20501231,1,1,0"], [CashDividend(A, date(2013, 11, 29), Decimal(1))]),
+        (["20131127,0.99,1,100", "20501231,1,1,0"], [CashDividend(A, FRIDAY, Decimal(1))]),
         # Rounded factors mean the plain ratio and the round amount.
-        (["20131126,1,0.333333,90", "20501231,1,1,0"], [Split(A, date(2013, 11, 27), Fraction(3))]),
-        (["20131126,1,0.6666667,90", "20501231,1,1,0"], [Split(A, date(2013, 11, 27), Fraction(3, 2))]),
-        (["20131126,1,10,90", "20501231,1,1,0"], [Split(A, date(2013, 11, 27), Fraction(1, 10))]),
+        (["20131126,1,0.333333,90", "20501231,1,1,0"], [Split(A, WEDNESDAY, Fraction(3))]),
+        (["20131126,1,0.6666667,90", "20501231,1,1,0"], [Split(A, WEDNESDAY, Fraction(3, 2))]),
+        (["20131126,1,10,90", "20501231,1,1,0"], [Split(A, WEDNESDAY, Fraction(1, 10))]),
         (
             ["20131126,0.9954534,1,582.86", "20501231,1,1,0"],
-            [CashDividend(A, date(2013, 11, 27), Decimal("2.65"))],
+            [CashDividend(A, WEDNESDAY, Decimal("2.65"))],
         ),
         # The first date of the security gives nothing, nor do rows that change nothing.
         (["20131125,0.99,0.5,100", "20131126,1,1,100", "20501231,1,1,0"], []),
     ],
-)  # fmt: skip
+)
 def test_factor_rows_become_actions(
     folder: Folder, rows: list[str], expected: list[Split | CashDividend]
 ) -> None:
@@ -210,6 +212,11 @@ def beside(name: str, *lines: str) -> Callable[[Folder], None]:
     return make
 
 
+def read_all(store: LeanStore) -> None:
+    store.read([A], Timeframe.DAY)
+    store.actions([A])
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
@@ -224,14 +231,14 @@ def beside(name: str, *lines: str) -> Callable[[Folder], None]:
         (daily("20131127 00:00,1,1,1,1,-1"), QualityFailure, "line 2: negative_volume"),
         (daily("20131127 00:00,1,1,1"), QualityFailure, "a.csv line 2: incomplete_bar"),
         (daily("20131127 00:00,1,1,x,1,1"), QualityFailure, "a.csv line 2: '20131127 00:00,1,1,x"),
-        (daily("20131127 00:00,1,1,1,1,1,1"), QualityFailure, "line 2: '20131127 00:00,1,1,1,1,1,1'"),
+        (daily("20131127 00:00,1,1,1,1,1,1"), QualityFailure, "2: '20131127 00:00,1,1,1,1,1,1'"),
         (daily("2013-11-27,1,1,1,1,1"), QualityFailure, "line 2: '2013-11-27' is no time such as"),
-        (daily("20131128 00:00,1,1,1,1,1"), QualityFailure, "line 2: 2013-11-28 lies on no session"),
-        (daily("20131126 00:00,1,1,1,1,1"), QualityFailure, "line 2: 2013-11-26 does not come after"),
-        (daily("20131125 00:00,1,1,1,1,1"), QualityFailure, "line 2: 2013-11-25 does not come after"),
-        (beside("map_files/a.csv", "20131126"), QualityFailure, "a.csv line 1: '20131126' has less"),
+        (daily("20131128 00:00,1,1,1,1,1"), QualityFailure, "2: 2013-11-28 lies on no session"),
+        (daily("20131126 00:00,1,1,1,1,1"), QualityFailure, "2: 2013-11-26 does not come"),
+        (daily("20131125 00:00,1,1,1,1,1"), QualityFailure, "2: 2013-11-25 does not come"),
+        (beside("map_files/a.csv", "20131126"), QualityFailure, "line 1: '20131126' has less"),
         (beside("map_files/a.csv", "x,a"), QualityFailure, "a.csv line 1: 'x' is no date"),
-        (beside("map_files/a.csv", "20501231,a", "20131126,a"), QualityFailure, "line 2: 2013-11-26"),
+        (beside("map_files/a.csv", "20501231,a", "20131126,a"), QualityFailure, "2: 2013-11-26"),
         (beside("map_files/a.csv", ""), QualityFailure, "a.csv: holds no ticker"),
         (beside("map_files/aa.csv", "20131126,a", "20501231,a"), None, ""),
         (beside("factor_files/a.csv", "20131126,1,1"), QualityFailure, "a.csv line 1"),
@@ -244,7 +251,7 @@ def beside(name: str, *lines: str) -> Callable[[Folder], None]:
             "a.csv line 1: makes no dividend",
         ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_named_with_its_line(
     folder: Folder,
     make: Callable[[Folder], None],
@@ -256,8 +263,7 @@ def test_bad_input_is_named_with_its_line(
         assert len(folder.store.read([A], Timeframe.DAY)) > 0
         return
     with pytest.raises(kind) as refused:
-        folder.store.read([A], Timeframe.DAY)
-        folder.store.actions([A])
+        read_all(folder.store)
     assert message in str(refused.value)
     assert refused.value.remedy
 

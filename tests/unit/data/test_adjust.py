@@ -65,6 +65,11 @@ def test_dividend_after_a_split_without_a_close_between_is_of_the_split_shares()
     assert growth(frame, [split(1), dividend(2)])[1, 0] == pytest.approx(4 / 0.96)
 
 
+def test_dividend_after_a_split_that_nobody_traded_on_is_of_the_split_shares() -> None:
+    frame = frame_of({"A": [100.0, NAN, 24.0]})
+    assert growth(frame, [split(1), dividend(2)])[:, 0] == pytest.approx([1, 4, 4 / 0.96])
+
+
 def test_split_growth_knows_no_dividends() -> None:
     frame = frame_of({"A": [100.0, 100.0, 25.0]})
     assert split_growth(frame, [split(2), dividend(2)])[:, 0].tolist() == [1, 1, 4]

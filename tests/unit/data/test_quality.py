@@ -50,7 +50,7 @@ def found(frame: BarFrame) -> list[tuple[str, int, float]]:
     ],
 )
 def test_bar_rules(field: str, values: list[float], expected: tuple[str, int, float]) -> None:
-    frame = frame_of({"A": [10.0, 10.0]}, **{field: {"A": values}})
+    frame = frame_of({"A": [10.0, 10.0]}, columns={field: {"A": values}})
     assert found(frame) == [expected]
 
 
@@ -95,7 +95,7 @@ def test_rows_that_start_together_are_an_error() -> None:
 
 
 def test_require_names_the_first_error_and_counts_the_rest() -> None:
-    frame = frame_of({"A": [10.0, 10.0, 10.0]}, high={"A": [10, 9, 8]})
+    frame = frame_of({"A": [10.0, 10.0, 10.0]}, columns={"high": {"A": [10, 9, 8]}})
     with pytest.raises(QualityFailure) as refused:
         require(inspect(frame))
     assert str(refused.value) == (

@@ -87,12 +87,21 @@ def test_time_does_not_go_back_and_standing_still_changes_nothing() -> None:
 def test_events_of_one_time_can_be_lived_through_one_by_one() -> None:
     market = a_replay()
     order = submit(market)
-    market.advance(opened(1), position=1)
-    assert (market.position, status(market, order)) == (1, "new")
-    market.advance(opened(1), position=2)
-    assert (market.position, status(market, order)) == (2, "filled")
-    market.advance(opened(1), position=1)
-    assert market.position == 2
+    market.advance(closed(0))
+    before = market.position
+    market.advance(opened(1), position=before + 1)
+    assert (market.position, status(market, order)) == (before + 1, "new")
+    market.advance(opened(1), position=before + 2)
+    assert (market.position, status(market, order)) == (before + 2, "filled")
+    market.advance(opened(1), position=before + 1)
+    assert market.position == before + 2
+
+
+def test_a_position_that_was_reached_leaves_the_clock_at_its_event() -> None:
+    market = a_replay()
+    market.advance(opened(1))
+    market.advance(closed(1), position=market.position)
+    assert market.now == opened(1)
 
 
 def test_the_replay_ends() -> None:
@@ -141,7 +150,9 @@ def test_orders_at_once_take_what_there_is_or_nothing(
         TradingCosts(NoCommission(), BasisPoints(Decimal(0))), volume_share=Decimal("0.1")
     )
     market = a_replay(model=thin)
-    market.advance(closed(1), position=3)
+    market.advance(opened(1))
+    # Its bar has closed and its session has not: the order is for the next print.
+    market.advance(closed(1), position=market.position + 1)
     order = submit(market, qty="150", time_in_force=force)
     market.advance(opened(2))
     assert status(market, order) == expected

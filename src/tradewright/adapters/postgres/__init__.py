@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tradewright.adapters.postgres.databases import create_database, drop_database
+from tradewright.adapters.postgres.databases import (
+    create_database,
+    drop_database,
+    server_time,
+)
 from tradewright.adapters.postgres.journal import PostgresJournal
 from tradewright.adapters.postgres.orders import PostgresOrderStore
 from tradewright.adapters.postgres.pool import Pool, open_pool
@@ -16,4 +20,5 @@ __all__ = [
     "drop_database",
     "migrate",
     "open_pool",
+    "server_time",
 ]

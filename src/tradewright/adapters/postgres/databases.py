@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
@@ -38,3 +40,18 @@ def drop_database(url: str, name: str) -> None:
             link.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
     except psycopg.Error as failure:
         raise no_answer(url, failure) from failure
+
+
+async def server_time(url: str) -> datetime:
+    """Read the server's clock.
+
+    Raises:
+        ConfigError: The server does not answer.
+    """
+    try:
+        async with await psycopg.AsyncConnection.connect(with_limits(url)) as link:
+            rows = await (await link.execute("SELECT clock_timestamp()")).fetchall()
+    except psycopg.Error as failure:
+        raise no_answer(url, failure) from failure
+    now: datetime = rows[0][0]
+    return now.astimezone(UTC)

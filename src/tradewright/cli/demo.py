@@ -1,0 +1,80 @@
+"""`tradewright demo`, the main job: a first trading day, offline, in under a minute."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from tradewright.backtest.backtest import Backtest
+from tradewright.backtest.runs import write_run
+from tradewright.bootstrap import ExchangeProcess, databases, load_market, load_settings
+from tradewright.cli.parse import Plan, code_revision, first_of_last, run_spec
+from tradewright.cli.rehearsal import PAPER_SESSIONS, exchange_arguments, trade_steps
+from tradewright.cli.show import Steps, show_json, show_line, show_orders, show_summary
+from tradewright.core.clock import SystemClock
+from tradewright.core.ids import run_id
+
+if TYPE_CHECKING:
+    from tradewright.data.history import MarketData
+
+CAPITAL: Final = Decimal(100_000)
+PARAMETERS: Final = {"top": "3", "rebalance": "week"}
+
+
+def demo(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder in LEAN format; without it a simulated market."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary alone, as JSON.")
+    ] = False,
+) -> None:
+    """Backtest momentum, trade the last five sessions on paper, reconcile, compare, report."""
+    settings = load_settings()
+    steps = Steps(quiet=as_json)
+    name = run_id(str(data), SystemClock().now().strftime("%Y%m%dT%H%M%S"))
+    with ExitStack() as running:
+        with steps.step("services", "Start PostgreSQL and Redis"):
+            found = running.enter_context(databases(settings))
+        with steps.step("load", "Load the market"):
+            market = load_market(data)
+        steps.say(_told(market))
+        plan = Plan("momentum", PARAMETERS, CAPITAL)
+        whole = run_spec(plan, market, None, None)
+        last = run_spec(plan, market, first_of_last(market, PAPER_SESSIONS), None)
+        exchange = running.enter_context(ExchangeProcess(exchange_arguments(last, market, data)))
+        with steps.step("backtest", "Backtest momentum over it") as progress:
+            result = Backtest(whole, market).run(progress)
+        side, journal = trade_steps(last, market, exchange, (found, settings), steps)
+    with steps.step("report", "Write the run folder"):
+        folder, body = write_run(
+            settings.runs_dir,
+            name,
+            result,
+            market,
+            paper=side,
+            journal=journal,
+            revision=code_revision(),
+            seconds=steps.seconds,
+        )
+    if as_json:
+        show_json(body)
+    else:
+        show_orders(side)
+        show_summary(body, f"A trading day over {market.label}")
+        show_line(f"\nLook at {folder / 'report.html'} next, then `tradewright backtest --help`.")
+    if not (side.parity and side.reconciled):
+        raise typer.Exit(1)
+
+
+def _told(market: MarketData) -> str:
+    frame = market.frame
+    span = f"{frame.sessions[0].date} to {frame.sessions[-1].date}"
+    kind = "[bold yellow]SIMULATED market[/]" if market.simulated else f"[bold]{market.label}[/]"
+    return f"  {kind}: {len(frame.instruments)} symbols, {len(frame.sessions)} sessions, {span}"

@@ -1,0 +1,78 @@
+"""The command `tradewright` and its groups; errors become one line and a stable exit code.
+
+0 fine, 1 the run failed or found something wrong, 2 the input or the surroundings are wrong,
+130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tradewright import __version__
+from tradewright.cli import data, demo, doctor, exchange, trade
+from tradewright.core.errors import (
+    ConfigError,
+    DataError,
+    InvalidInput,
+    TradewrightError,
+    VenueUnavailable,
+)
+
+BAD_INPUT = 2
+FAILED = 1
+STOPPED = 130
+
+app = typer.Typer(
+    help="Systematic trading of US equities, from raw data to live orders.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(exchange.app, name="exchange")
+app.command("demo")(demo.demo)
+app.command("backtest")(trade.backtest)
+app.command("paper-run")(trade.paper_run)
+app.command("doctor")(doctor.doctor)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - called by the option
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Systematic trading of US equities, from raw data to live orders."""
+
+
+def main() -> None:
+    """Run the command line; an error is one line on standard error."""
+    try:
+        app()
+    except (ConfigError, DataError, InvalidInput) as error:
+        _tell(str(error))
+        sys.exit(BAD_INPUT)
+    except TradewrightError as error:
+        _tell(str(error))
+        sys.exit(BAD_INPUT if isinstance(error, VenueUnavailable) else FAILED)
+    except KeyboardInterrupt:
+        _tell("stopped")
+        sys.exit(STOPPED)
+
+
+def _tell(line: str) -> None:
+    text = " ".join(line.split())
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {_plain(text)}", highlight=False)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,152 @@
+"""Options as text to what they mean; a refusal names the option, the value and the remedy."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tradewright import __version__
+from tradewright.core.errors import InvalidInput
+from tradewright.core.money import parse_decimal
+from tradewright.engine.run import RunSpec
+from tradewright.risk.limits import Limits
+from tradewright.strategies.registry import strategy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tradewright.core.session import Timeframe
+    from tradewright.data.history import MarketData
+
+_TWO_BPS: Final = Decimal(2)
+_COSTS: Final = ("commission", "slippage_bps", "volume_share")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command was asked to run, before it is known what data there is."""
+
+    strategy: str
+    parameters: Mapping[str, str]
+    capital: Decimal
+    commission: str = "ib-fixed"
+    slippage_bps: Decimal = _TWO_BPS
+    volume_share: Decimal | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """The bars that the strategy needs."""
+        return strategy_of(self.strategy, self.parameters).needs.timeframe
+
+
+def planned(strategy: str, capital: Decimal, choices: Mapping[str, str]) -> Plan:
+    """Sort `name=value` choices into costs and parameters of the strategy."""
+    parameters = {name: value for name, value in choices.items() if name not in _COSTS}
+    share = choices.get("volume_share")
+    return Plan(
+        strategy,
+        parameters,
+        capital,
+        choices.get("commission", "ib-fixed"),
+        amount(choices.get("slippage_bps", "2"), "slippage_bps", zero=True),
+        amount(share, "volume_share") if share else None,
+    )
+
+
+def first_of_last(market: MarketData, sessions: int) -> date:
+    """Return the date of the first of the last sessions of a market."""
+    known = market.frame.sessions
+    return known[max(len(known) - sessions, 1)].date
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        what = f"cannot be written: {error.strerror}"
+        raise InvalidInput("--output", str(path), what, "name a file in a folder") from error
+
+
+def run_spec(plan: Plan, market: MarketData, first: date | None, last: date | None) -> RunSpec:
+    """Return the spec of a plan on a market; without dates it is all that can be decided on.
+
+    The first session then is the one after the strategy's features have their first value.
+    """
+    chosen = strategy_of(plan.strategy, plan.parameters)
+    frame = market.frame
+    if first is None:
+        window = max((feature.window for feature in chosen.needs.features), default=1)
+        first = frame.session_of(min(window, len(frame) - 1)).date
+    return RunSpec(
+        strategy=plan.strategy,
+        parameters=plan.parameters,
+        first=first,
+        last=last or frame.sessions[-1].date,
+        capital=plan.capital,
+        limits=plan.limits,
+        commission=plan.commission,
+        slippage_bps=plan.slippage_bps,
+        volume_share=plan.volume_share,
+        timeframe=frame.timeframe,
+        data=market.label,
+    )
+
+
+def amount(text: str, option: str, *, zero: bool = False) -> Decimal:
+    """Read a positive amount, or one that may be zero."""
+    value = parse_decimal(text, option)
+    if value < 0 or (value == 0 and not zero):
+        raise InvalidInput(option, text, "must not be negative" if zero else "must be positive")
+    return value
+
+
+def day(text: str | None, option: str) -> date | None:
+    """Read a date."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(option, text, "is not a date", "write it as 2020-08-31") from None
+
+
+def pairs(texts: Sequence[str] | None) -> dict[str, str]:
+    """Read `name=value` pairs."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InvalidInput("--set", text, "is not name=value", "write it as top=5")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def symbols_of(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """Read symbols given one by one, or apart by spaces or commas."""
+    return tuple(word for text in texts or () for word in re.split(r"[,\s]+", text) if word)
+
+
+def code_revision() -> str:
+    """Return what code this is: the commit of a checkout, else the installed version."""
+    try:
+        told = subprocess.run(  # noqa: S603 - fixed words
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return told.stdout.strip() or __version__

@@ -1,0 +1,110 @@
+"""What commands show: steps with their seconds, tables, and one line for an error.
+
+Results go to standard output and progress to standard error, so that `--json` can be piped.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tradewright.core.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tradewright.backtest.parity import PaperSide
+    from tradewright.core.records import JsonValue
+
+_PERCENT = ("total_return", "cagr", "volatility", "max_drawdown")
+
+
+class Steps:
+    """The steps of a long command: a spinner while one runs, a tick and its seconds after."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        """Show on standard error; `quiet` shows nothing and measures all the same."""
+        self.seconds: dict[str, float] = {}
+        self._console = Console(stderr=True, quiet=quiet)
+        self._clock = SystemClock()
+
+    def say(self, text: str) -> None:
+        """Show a line of rich text."""
+        self._console.print(text, highlight=False)
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[Callable[[int, int], None]]:
+        """Run a step; what is yielded takes how much is done and how much there is."""
+        progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        began = self._clock.monotonic()
+        with progress:
+            task = progress.add_task(title, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+        spent = self._clock.monotonic() - began
+        self.seconds[name] = self.seconds.get(name, 0.0) + spent
+        self.say(f"[green]✓[/] {title} [dim]{spent:.1f} s[/]")
+
+
+def show_json(body: Mapping[str, JsonValue]) -> None:
+    """Print a result as JSON alone."""
+    print(json.dumps(body, indent=2))
+
+
+def show_summary(body: Mapping[str, JsonValue], title: str) -> None:
+    """Print a run's summary as a table."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for key, value in body.items():
+        if isinstance(value, dict):
+            for inner, one in value.items():
+                table.add_row(f"{key}: {inner}", _text(inner, one))
+        else:
+            table.add_row(key.replace("_", " "), _text(key, value))
+    Console().print(table)
+
+
+def _text(key: str, value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return "[green]yes[/]" if value else "[bold red]NO[/]"
+    if isinstance(value, float):
+        return f"{value:.2%}" if key in _PERCENT else f"{value:,.3f}"
+    return "–" if value is None else str(value)
+
+
+def show_line(text: str) -> None:
+    """Print a line of a result."""
+    print(text)
+
+
+def show_orders(side: PaperSide) -> None:
+    """Print each order of a rehearsal beside what the backtest expected."""
+    table = Table(title="Orders", title_justify="left")
+    for name in ("decided", "side", "quantity", "instrument", "expected", "paper", "equal"):
+        table.add_column(name)
+    for pair in side.pairs:
+        order = pair.order
+        states = (pair.expected, pair.actual)
+        expected, actual = (state.status.value if state else "–" for state in states)
+        table.add_row(
+            order.decided_at.strftime("%Y-%m-%d %H:%M"),
+            order.side.value,
+            format(order.quantity, "f"),
+            order.instrument,
+            expected,
+            actual,
+            _text("equal", pair.equal),
+        )
+    Console().print(table)

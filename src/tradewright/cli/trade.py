@@ -1,0 +1,151 @@
+"""`tradewright backtest` and `tradewright paper-run`: thin; parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradewright.backtest.backtest import Backtest
+from tradewright.backtest.runs import write_run
+from tradewright.bootstrap import load_market, load_settings
+from tradewright.cli.doctor import findings, show_findings
+from tradewright.cli.parse import (
+    Plan,
+    amount,
+    code_revision,
+    day,
+    first_of_last,
+    pairs,
+    planned,
+    run_spec,
+    symbols_of,
+    write_whole,
+)
+from tradewright.cli.rehearsal import PAPER_SESSIONS, paper_body, rehearse_in_process
+from tradewright.cli.show import Steps, show_json, show_line, show_orders, show_summary
+from tradewright.core.clock import SystemClock
+from tradewright.core.ids import run_id
+from tradewright.risk.limits import Limits
+
+if TYPE_CHECKING:
+    from tradewright.core.records import Body
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of market data; without it a simulated market is used."),
+]
+Symbols = Annotated[
+    list[str] | None, typer.Option("--symbols", help="Symbols, apart by spaces or commas.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
+
+
+def backtest(
+    *,
+    strategy: Annotated[
+        str, typer.Option("--strategy", help="momentum or sma-cross.")
+    ] = "momentum",
+    data: Data = None,
+    symbols: Symbols = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First session to trade in, as 2020-08-31.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Last session to trade in, as 2021-03-31.")
+    ] = None,
+    capital: Annotated[str, typer.Option("--capital", help="US dollars to start with.")] = "100000",
+    choices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="name=value: a parameter of the strategy (top=5, rebalance=month), or "
+            "commission, slippage_bps, volume_share.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a strategy over history with the engine that trades live; write a run folder."""
+    settings = load_settings()
+    plan = planned(strategy, amount(capital, "--capital"), pairs(choices))
+    steps = Steps(quiet=as_json)
+    with steps.step("load", "Load the market"):
+        market = load_market(data, symbols=symbols_of(symbols), timeframe=plan.timeframe)
+        spec = run_spec(plan, market, day(start, "--from"), day(end, "--to"))
+    with steps.step("backtest", f"Backtest {strategy}") as progress:
+        result = Backtest(spec, market).run(progress)
+    name = run_id(spec.hash, SystemClock().now().strftime("%Y%m%dT%H%M%S"))
+    with steps.step("report", "Write the run folder"):
+        folder, body = write_run(
+            settings.runs_dir,
+            name,
+            result,
+            market,
+            revision=code_revision(),
+            seconds=steps.seconds,
+        )
+    _show(body, folder, as_json=as_json)
+
+
+def paper_run(
+    *,
+    symbols: Symbols = None,
+    capital: Annotated[
+        str | None, typer.Option("--capital", help="US dollars to start with.")
+    ] = None,
+    max_position_size: Annotated[
+        str | None, typer.Option("--max-position-size", help="US dollars a name at most.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check what is needed and stop.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write the summary to this JSON file.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every order.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trade the last five sessions of a market on paper, through the rehearsal exchange."""
+    settings = load_settings()
+    if dry_run:
+        found = findings(settings)
+        show_findings(found, as_json=as_json)
+        raise typer.Exit(0 if all(one.fine for one in found) else 1)
+    cash = amount(capital, "--capital") if capital else settings.paper_run_capital
+    most = settings.paper_run_max_position_size
+    if max_position_size:
+        most = amount(max_position_size, "--max-position-size")
+    limits = Limits(
+        max_order_notional=most,
+        max_position_notional=most,
+        max_position_shares=settings.max_position_shares,
+    )
+    wanted = symbols_of(symbols) or (settings.paper_run_symbols if data else ())
+    steps = Steps(quiet=as_json)
+    with steps.step("load", "Load the market"):
+        market = load_market(data, symbols=wanted)
+        plan = Plan("momentum", {"top": str(min(3, len(market.instruments)))}, cash, limits=limits)
+        spec = run_spec(plan, market, first_of_last(market, PAPER_SESSIONS), None)
+    side, _ = rehearse_in_process(spec, market, data, settings, steps)
+    body = paper_body(side, market, steps.seconds)
+    if output is not None:
+        write_whole(output, json.dumps(body, indent=2) + "\n")
+    if as_json:
+        show_json(body)
+    else:
+        if verbose:
+            show_orders(side)
+        show_summary(body, f"Paper run over {market.label}")
+    if not (side.parity and side.reconciled):
+        raise typer.Exit(1)
+
+
+def _show(body: Body, folder: Path, *, as_json: bool) -> None:
+    if as_json:
+        show_json(body)
+        return
+    show_summary(body, f"{body['strategy']} over {body['label']}")
+    show_line(f"report: {folder / 'report.html'}")
