@@ -17,16 +17,17 @@ from tradewright.analytics.returns import (
     sortino,
     total_return,
 )
+from tradewright.core.frames import FloatArray
 
-# Made up; the expected numbers are what empyrical-reloaded 0.5.12 (package 0.7.1 of its module)
-# gives for these daily returns. Its rates are a day's, ours a year's.
+# Made up; the expected numbers are what empyrical-reloaded 0.7.1 gives for these daily returns.
+# Its rates are a day's, ours a year's.
 RETURNS = np.array(
     [
         *(0.012, -0.007, 0.003, -0.021, 0.015, 0.0, 0.008, -0.004),
         *(-0.011, 0.019, 0.002, -0.006, 0.005, -0.013, 0.022, 0.001),
     ]
 )
-EQUITY = np.cumprod(np.concatenate(([250_000.0], 1 + RETURNS)))
+EQUITY: FloatArray = 250_000 * np.cumprod(np.append(1.0, 1 + RETURNS), dtype=np.float64)
 
 
 def test_returns_are_recovered_from_equity() -> None:

@@ -258,6 +258,8 @@ def test_a_port_in_use_is_one_line_that_names_it_and_the_remedy() -> None:
     with served(a_replay()) as running:
         port = int(running.url.rpartition(":")[2])
         app = create_app(a_replay(), key=KEY, secret=SECRET)
-        with pytest.raises(ConfigError, match=rf"port {port} .*choose another with --port") as error:
+        with pytest.raises(
+            ConfigError, match=rf"port {port} .*choose another with --port"
+        ) as error:
             ExchangeServer(app, port=port)
         assert "\n" not in str(error.value)

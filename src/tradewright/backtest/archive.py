@@ -73,13 +73,8 @@ class RunFolder:
             InvalidInput: The run is there already, or its id is no name of a folder.
             ConfigError: The folder cannot be written; nothing of it is left.
         """
-        if not self.run_id or Path(self.run_id).name != self.run_id or self.run_id == LATEST:
-            raise InvalidInput("run_id", self.run_id, "cannot name a folder")
-        if self.path.exists():
-            raise InvalidInput("run_id", self.run_id, f"is already in {self.root}", "run again")
         latest = self.root / LATEST
-        if latest.exists() and not latest.is_symlink():
-            raise InvalidInput("root", latest, "is in the way of the link", "move it elsewhere")
+        self._check(latest)
         known = summary(self.run_id, result, market, paper=paper, seconds=provenance.seconds)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -109,6 +104,15 @@ class RunFolder:
                 f"{self.path} cannot be written: {error}", "make room or choose another folder"
             ) from error
         return self.path
+
+    def _check(self, latest: Path) -> None:
+        name = self.run_id
+        if Path(name).name != name or name == LATEST or name.startswith(".") or not name:
+            raise InvalidInput("run_id", name, "cannot name a run folder")
+        if self.path.exists():
+            raise InvalidInput("run_id", name, f"is already in {self.root}", "run again")
+        if latest.exists() and not latest.is_symlink():
+            raise InvalidInput("root", latest, "is in the way of the link", "move it elsewhere")
 
 
 def _spec(run_id: RunId, result: Result, market: MarketData, provenance: Provenance) -> Body:

@@ -27,7 +27,20 @@ if TYPE_CHECKING:
 
 NONE: Final = "–"
 _WORST: Final = 5
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+)
 _FULL_TINT: Final = 0.08
 _STRONGEST: Final = 0.75
 _PRICE_DECIMALS: Final = 4

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tradewright.backtest.backtest import Backtest
-from tradewright.backtest.runs import write_run
 from tradewright.bootstrap import ExchangeProcess, databases, load_market, load_settings
-from tradewright.cli.parse import Plan, code_revision, first_of_last, run_spec
+from tradewright.cli.keep import keep_run
+from tradewright.cli.parse import Plan, first_of_last, run_spec
 from tradewright.cli.rehearsal import PAPER_SESSIONS, exchange_arguments, trade_steps
 from tradewright.cli.show import Steps, show_json, show_line, show_orders, show_summary
-from tradewright.core.clock import SystemClock
-from tradewright.core.ids import run_id
 
 if TYPE_CHECKING:
     from tradewright.data.history import MarketData
@@ -38,7 +36,6 @@ def demo(
     """Backtest momentum, trade the last five sessions on paper, reconcile, compare, report."""
     settings = load_settings()
     steps = Steps(quiet=as_json)
-    name = run_id(str(data), SystemClock().now().strftime("%Y%m%dT%H%M%S"))
     with ExitStack() as running:
         with steps.step("services", "Start PostgreSQL and Redis"):
             found = running.enter_context(databases(settings))
@@ -51,18 +48,9 @@ def demo(
         exchange = running.enter_context(ExchangeProcess(exchange_arguments(last, market, data)))
         with steps.step("backtest", "Backtest momentum over it") as progress:
             result = Backtest(whole, market).run(progress)
-        side, journal = trade_steps(last, market, exchange, (found, settings), steps)
+        side, _ = trade_steps(last, market, exchange, (found, settings), steps)
     with steps.step("report", "Write the run folder"):
-        folder, body = write_run(
-            settings.runs_dir,
-            name,
-            result,
-            market,
-            paper=side,
-            journal=journal,
-            revision=code_revision(),
-            seconds=steps.seconds,
-        )
+        folder, body = keep_run(settings.runs_dir, result, market, steps.seconds, side)
     if as_json:
         show_json(body)
     else:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradewright.backtest.backtest import Backtest
-from tradewright.backtest.runs import write_run
 from tradewright.bootstrap import load_market, load_settings
 from tradewright.cli.doctor import findings, show_findings
+from tradewright.cli.keep import keep_run
 from tradewright.cli.parse import (
     Plan,
     amount,
-    code_revision,
     day,
     first_of_last,
     pairs,
@@ -26,8 +25,6 @@ from tradewright.cli.parse import (
 )
 from tradewright.cli.rehearsal import PAPER_SESSIONS, paper_body, rehearse_in_process
 from tradewright.cli.show import Steps, show_json, show_line, show_orders, show_summary
-from tradewright.core.clock import SystemClock
-from tradewright.core.ids import run_id
 from tradewright.risk.limits import Limits
 
 if TYPE_CHECKING:
@@ -76,16 +73,8 @@ def backtest(
         spec = run_spec(plan, market, day(start, "--from"), day(end, "--to"))
     with steps.step("backtest", f"Backtest {strategy}") as progress:
         result = Backtest(spec, market).run(progress)
-    name = run_id(spec.hash, SystemClock().now().strftime("%Y%m%dT%H%M%S"))
     with steps.step("report", "Write the run folder"):
-        folder, body = write_run(
-            settings.runs_dir,
-            name,
-            result,
-            market,
-            revision=code_revision(),
-            seconds=steps.seconds,
-        )
+        folder, body = keep_run(settings.runs_dir, result, market, steps.seconds)
     _show(body, folder, as_json=as_json)
 
 

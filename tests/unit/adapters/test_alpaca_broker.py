@@ -165,7 +165,11 @@ async def test_without_a_readable_answer_the_outcome_is_unknown_and_nothing_is_s
             {"code": 40310000, "message": "insufficient buying power", "buying_power": "1"},
             "40310000: insufficient buying power",
         ),
-        (422, {"code": 42210000, "message": 'asset "X" not found'}, '42210000: asset "X" not found'),
+        (
+            422,
+            {"code": 42210000, "message": 'asset "X" not found'},
+            '42210000: asset "X" not found',
+        ),
         (400, {"message": "invalid"}, "400: invalid"),
     ],
 )

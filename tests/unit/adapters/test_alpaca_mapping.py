@@ -354,9 +354,7 @@ def test_positions_are_signed_by_side_whatever_the_sign_of_qty() -> None:
     assert not book.trading_blocked
 
 
-@pytest.mark.parametrize(
-    "flag", ["trading_blocked", "account_blocked", "trade_suspended_by_user"]
-)
+@pytest.mark.parametrize("flag", ["trading_blocked", "account_blocked", "trade_suspended_by_user"])
 def test_any_block_of_theirs_blocks_trading(flag: str) -> None:
     account = {"cash": "0", "equity": "0", "buying_power": "0", flag: True}
     assert venue_account(account, [], Symbols()).trading_blocked

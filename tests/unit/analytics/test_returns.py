@@ -107,7 +107,7 @@ def test_performance_of_a_single_value_is_mostly_unknown() -> None:
     st.floats(0.5, 100),
 )
 def test_scale_of_the_account_changes_nothing(moves: list[float], scale: float) -> None:
-    equity = np.cumprod(np.concatenate(([1.0], 1 + np.array(moves))))
+    equity = np.cumprod(np.append(1.0, 1 + np.array(moves)), dtype=np.float64)
     one, other = performance(equity), performance(equity * scale)
     assert other.total_return == pytest.approx(one.total_return, abs=1e-9)
     assert other.drawdown.depth == pytest.approx(one.drawdown.depth, abs=1e-9)

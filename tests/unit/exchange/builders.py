@@ -85,9 +85,7 @@ def a_replay(
     span: Span = TRADED,
 ) -> ReplayMarket:
     """The market before its second session, with cash."""
-    return ReplayMarket.over(
-        data or a_market(), span, model=model, cash=cash, leverage=leverage
-    )
+    return ReplayMarket.over(data or a_market(), span, model=model, cash=cash, leverage=leverage)
 
 
 @contextlib.contextmanager

@@ -163,9 +163,7 @@ def test_a_trailing_stop_sells_below_the_best_price() -> None:
     market = a_replay()
     submit(market)
     market.advance(opened(1))
-    order = submit(
-        market, side="sell", type="trailing_stop", trail_price="5", time_in_force="gtc"
-    )
+    order = submit(market, side="sell", type="trailing_stop", trail_price="5", time_in_force="gtc")
     market.advance(closed(2))
     assert status(market, order) == "filled"
 

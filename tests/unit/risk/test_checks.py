@@ -204,7 +204,7 @@ TABLE: list[tuple[RefusalCode, Case, Case]] = [
         Case(context=poor("9999"), limits={"max_gross": 1}),
         Case(context=poor("10000"), limits={"max_gross": 1}),
     ),
-    (C.GROSS_EXPOSURE, Case(context=poor("0")), Case(context=poor("5000"))),
+    (C.GROSS_EXPOSURE, Case(context=poor("4999.99")), Case(context=poor("5000"))),
     (
         C.NET_EXPOSURE,
         Case(context=poor("9999"), limits={"max_net": 1}),
