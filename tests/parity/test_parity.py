@@ -47,7 +47,7 @@ def traded(engine: Engine) -> list[dict[str, Any]]:
             "order": to_body(state.order),
             "status": state.status.value,
             "fills": [
-                [str(f.quantity), str(f.price), str(f.fee.amount)]
+                [format(n.normalize(), "f") for n in (f.quantity, f.price, f.fee.amount)]
                 for f in fills
                 if f.order == state.order.id
             ],

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import Request, Response, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from tradewright.adapters.alpaca import Access, AlpacaBroker, Backoff, Timeouts
 from tradewright.adapters.alpaca.stream import TradeUpdates
@@ -202,12 +203,18 @@ async def test_a_venue_that_has_gone_silent_is_noticed_by_its_missing_pong() -> 
 
 async def test_closing_ends_the_messages_even_while_waiting_to_reconnect() -> None:
     access = Access("http://127.0.0.1:9", "key", "secret")
-    updates = TradeUpdates(access, backoff=Backoff(first=30.0))
+    waiting = asyncio.Event()
+
+    def jitter() -> float:
+        waiting.set()
+        return 0.0
+
+    updates = TradeUpdates(access, backoff=Backoff(first=30.0, jitter=jitter))
     task = asyncio.create_task(first(updates, 1))
-    while not updates.last_error:
-        await asyncio.sleep(0.01)
-    assert not updates.connected.is_set()
     async with asyncio.timeout(SOON):
+        await waiting.wait()
+        assert not updates.connected.is_set()
+        assert updates.last_error
         await updates.close()
         assert await task == []
 
