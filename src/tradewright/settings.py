@@ -139,8 +139,8 @@ def load_settings(
     known = environment_names()
     wrong: list[str] = []
     values = _from_file(file or Path(CONFIG_FILE), required=file is not None)
-    for name in sorted(set(values) - set(known)):
-        wrong.append(f"unknown setting {name!r} in {file or CONFIG_FILE}")
+    strangers = sorted(set(values) - set(known))
+    wrong += [f"unknown setting {name!r} in {file or CONFIG_FILE}" for name in strangers]
     for name, value in given.items():
         canonical = ALIASES.get(name, name)
         if canonical in known:
@@ -182,8 +182,10 @@ def _validated(values: Mapping[str, Any], wrong: list[str]) -> Settings | None:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            wrong.append(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}")
+        wrong += [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
         return None
 
 

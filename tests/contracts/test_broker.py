@@ -65,8 +65,11 @@ def fee(_order: OrderId, before: Decimal, quantity: Quantity, price: Price) -> M
 class Rig(Protocol):
     """A broker and the hand that moves its market; `seen` is all its events so far."""
 
-    broker: Broker
     seen: list[OrderEvent]
+    news: asyncio.Event
+
+    @property
+    def broker(self) -> Broker: ...
 
     async def advance(self, to: datetime) -> None: ...
 
@@ -86,6 +89,7 @@ class MemoryRig:
         )
         self.broker = MemoryBroker(brokerage, self.clock)
         self.seen: list[OrderEvent] = []
+        self.news = asyncio.Event()
         self._events: list[Event] = list(Replay(data.frame, (), first=1, stop=5))
 
     async def advance(self, to: datetime) -> None:
@@ -100,6 +104,7 @@ class AlpacaRig:
     def __init__(self, broker: AlpacaBroker, address: str, clock: ManualClock) -> None:
         self.broker = broker
         self.seen: list[OrderEvent] = []
+        self.news = asyncio.Event()
         self._address = address
         self._clock = clock
 
@@ -111,12 +116,14 @@ class AlpacaRig:
         self._clock.set(to)
         async with asyncio.timeout(SOON):
             while self.broker.received < published:
-                await asyncio.sleep(0.005)
+                self.news.clear()
+                await self.news.wait()
 
 
 async def _watch(rig: Rig) -> None:
     async for event in rig.broker.events():
         rig.seen.append(event)
+        rig.news.set()
 
 
 @contextlib.asynccontextmanager
@@ -186,7 +193,7 @@ async def test_an_order_is_accepted_found_and_open(rig: Rig) -> None:
     found = await rig.broker.find(OrderId("first"))
     assert found is not None
     assert found.venue_id == accepted.venue_id
-    assert (found.status, found.filled) == (OrderStatus.ACCEPTED, 0)
+    assert (found.status, found.filled) == (OrderStatus.ACCEPTED, Decimal(0))
     assert [order.id for order in await rig.broker.open_orders()] == ["first"]
 
 

@@ -138,7 +138,7 @@ async def test_without_the_right_keys_there_is_nothing(
 ) -> None:
     transport = httpx.ASGITransport(create_app(market, key=KEY, secret=SECRET))
     async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as stranger:
-        encoded = {name: value.encode() for name, value in headers.items()}
+        encoded = {name.encode(): value.encode() for name, value in headers.items()}
         answer = await stranger.get(path, headers=encoded)
     assert answer.status_code == 401
     assert answer.headers["content-type"].startswith(kind)
@@ -258,8 +258,7 @@ def test_a_port_in_use_is_one_line_that_names_it_and_the_remedy() -> None:
     with served(a_replay()) as running:
         port = int(running.url.rpartition(":")[2])
         app = create_app(a_replay(), key=KEY, secret=SECRET)
-        with pytest.raises(
-            ConfigError, match=rf"port {port} .*choose another with --port"
-        ) as error:
+        with pytest.raises(ConfigError, match="choose another with --port") as error:
             ExchangeServer(app, port=port)
+        assert f"port {port}" in str(error.value)
         assert "\n" not in str(error.value)

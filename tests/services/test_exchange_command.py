@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tradewright.cli.exchange import serve
+from tradewright.cli.exchange import Serving, serve
 from tradewright.core.errors import InvalidInput, MissingData
 
 SERVE = [str(Path(sys.executable).with_name("tradewright")), "exchange", "serve"]
@@ -55,21 +56,18 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.communicate(timeout=SOON)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_listens_and_stops_cleanly_when_told(
-    folder: Path, number: signal.Signals
-) -> None:
+def test_it_says_where_it_listens_and_stops_cleanly_when_told(folder: Path) -> None:
     with running("--data", str(folder), "--cash", "5000") as (process, address):
         account = httpx.get(f"{address}/v2/account", headers=KEYS, trust_env=False)
         assert account.json()["cash"] == "5000"
         assert account.json()["multiplier"] == "2"
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=SOON)
         assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_with_a_speed_the_market_moves_by_itself(folder: Path) -> None:
-    with running("--data", str(folder), "--speed", "1000000") as (_, address):
+def test_with_a_speed_the_market_moves_by_itself_and_an_interrupt_ends_it(folder: Path) -> None:
+    with running("--data", str(folder), "--speed", "1000000") as (process, address):
         standing: dict[str, object] = {}
         for _attempt in range(200):
             answer = httpx.get(f"{address}/rehearsal/status", headers=KEYS, trust_env=False)
@@ -77,6 +75,9 @@ def test_with_a_speed_the_market_moves_by_itself(folder: Path) -> None:
             if standing["done"]:
                 break
         assert standing["done"]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=SOON)
+        assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_it_ends_with_the_process_that_started_it(folder: Path) -> None:
@@ -100,8 +101,6 @@ def test_it_ends_with_the_process_that_started_it(folder: Path) -> None:
     parent.kill()
     parent.communicate(timeout=SOON)
     try:
-        import select
-
         ended, _, _ = select.select([orphan], [], [], SOON)
         assert ended
     finally:
@@ -114,7 +113,7 @@ def test_a_port_in_use_is_one_line_on_standard_error(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [*SERVE, *SPAN, "--data", str(folder), "--port", port]
-        told = subprocess.run(command, capture_output=True, text=True, timeout=SOON)
+        told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SOON)
     assert (told.returncode, told.stdout) == (2, "")
     (line,) = told.stderr.splitlines()
     assert f"port {port}" in line
@@ -141,7 +140,7 @@ def test_a_bad_option_names_itself_and_the_rule(
 ) -> None:
     plain = {"start": "2013-10-07", "end": "2013-10-11", "data": folder}
     with pytest.raises((InvalidInput, MissingData)) as refused:
-        serve(**{**plain, **options})
+        serve(Serving(**{**plain, **options}))
     assert words in str(refused.value)
 
 

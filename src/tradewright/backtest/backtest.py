@@ -23,7 +23,6 @@ from tradewright.core.events import (
     Delisted,
     DividendPaid,
     Filled,
-    Record,
     SessionOpened,
     SplitApplied,
     Submit,
@@ -187,7 +186,7 @@ class Backtest:
                 if working:
                     self._answers(venue.step(event))
                 self._handle(event)
-                if progress is not None and kind is SessionOpened:
+                if kind is SessionOpened and progress is not None:
                     progress(self._row - rows.first + 1, total)
         return self._result(total)
 
@@ -211,7 +210,7 @@ class Backtest:
                 self._alerts.append(command)
             elif isinstance(command, Cancel):
                 self._cancel(command, self.market.frame.known(self._row))
-            elif isinstance(command, Record) and isinstance(command.subject, Refusal):
+            elif isinstance(command.subject, Refusal):
                 self._refusals.append(command.subject)
 
     def _cancel(self, command: Cancel, at: datetime) -> None:

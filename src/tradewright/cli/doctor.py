@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -25,6 +25,9 @@ from tradewright.bootstrap import (
 from tradewright.cli.show import show_json
 from tradewright.core.errors import TradewrightError
 from tradewright.data.calendars import market_calendar
+
+if TYPE_CHECKING:
+    from tradewright.core.records import JsonValue
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
 MOST_SKEW_SECONDS: Final = 1.0
@@ -70,11 +73,11 @@ def findings(settings: Settings) -> list[Finding]:
 def show_findings(found: list[Finding], *, as_json: bool) -> None:
     """Print what was looked at."""
     if as_json:
-        lines = [
+        lines: list[JsonValue] = [
             {"what": one.what, "fine": one.fine, "found": one.found, "remedy": one.remedy}
             for one in found
         ]
-        show_json({"fine": all(one.fine for one in found), "findings": list(lines)})
+        show_json({"fine": all(one.fine for one in found), "findings": lines})
         return
     table = Table(title="Doctor", title_justify="left")
     for name in ("", "what", "found", "how to mend"):
@@ -95,7 +98,9 @@ def _disk(state: Path) -> Finding:
     place = next(folder for folder in (state, *state.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     fine = free >= LEAST_FREE_BYTES
-    remedy = "" if fine else f"free some, or set TRADEWRIGHT_STATE_DIR to a larger disk than {place}"
+    remedy = (
+        "" if fine else f"free some, or set TRADEWRIGHT_STATE_DIR to a larger disk than {place}"
+    )
     return Finding("disk", fine, f"{free / 1e9:.1f} GB free at {place}", remedy)
 
 

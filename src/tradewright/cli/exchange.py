@@ -6,13 +6,16 @@ answers: who starts it waits for that line.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final, get_type_hints
 
 import typer
 
@@ -21,11 +24,7 @@ from tradewright.cli.parse import amount, day, symbols_of
 from tradewright.core.errors import ConfigError, InvalidInput
 from tradewright.core.session import Span, Timeframe
 from tradewright.execution.venue import VenueModel
-from tradewright.portfolio.costs import BasisPoints, TradingCosts
-from tradewright.portfolio.costs import commission as commission_of
-
-if TYPE_CHECKING:
-    from datetime import date
+from tradewright.portfolio.costs import BasisPoints, TradingCosts, commission
 
 STEP: Final = "step"
 _LAST_PORT: Final = 65535
@@ -33,19 +32,67 @@ _LOOK_SECONDS: Final = 0.25
 
 app = typer.Typer(help="The rehearsal exchange.", no_args_is_help=True)
 
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="Folder of market data; without it a simulated market is used."),
-]
-Symbols = Annotated[
-    list[str] | None, typer.Option("--symbols", help="Symbols, apart by spaces or commas.")
-]
-Speed = Annotated[
-    str, typer.Option("--speed", help="Times real time, or step: only POST /rehearsal/advance.")
-]
-WithParent = Annotated[
-    bool, typer.Option("--with-parent", help="Stop when the process that started this ends.")
-]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What `serve` is asked for: each field is an option of the command."""
+
+    start: Annotated[str, typer.Option("--from", help="First session, a date.")]
+    end: Annotated[str, typer.Option("--to", help="Last session, a date.")]
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder of market data; without it a simulated market."),
+    ] = None
+    symbols: Annotated[
+        list[str] | None, typer.Option("--symbols", help="Symbols, apart by spaces or commas.")
+    ] = None
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="The length of a bar.")] = (
+        Timeframe.DAY
+    )
+    port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 takes any.")] = 8010
+    speed: Annotated[
+        str,
+        typer.Option("--speed", help="Times real time, or step: by POST /rehearsal/advance."),
+    ] = STEP
+    cash: Annotated[str, typer.Option("--cash", help="US dollars in the account.")] = "100000"
+    leverage: Annotated[
+        str, typer.Option("--leverage", help="Buying power as a multiple of equity.")
+    ] = "2"
+    commission: Annotated[
+        str, typer.Option("--commission", help="ib-fixed, per-share, percent or none.")
+    ] = "ib-fixed"
+    slippage_bps: Annotated[
+        str, typer.Option("--slippage-bps", help="Basis points lost on each fill.")
+    ] = "2"
+    volume_share: Annotated[
+        str | None, typer.Option("--volume-share", help="Fraction of a bar's volume to take.")
+    ] = None
+    key: Annotated[str, typer.Option("--key", help="Key id that clients show.")] = "rehearsal"
+    secret: Annotated[str, typer.Option("--secret", help="Its secret.")] = "rehearsal"  # noqa: S105
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="Stop when the process that started this ends.")
+    ] = False
+
+
+def serve(asked: Serving) -> None:
+    """Replay bars as an exchange that speaks Alpaca's trading API on this machine."""
+    if asked.with_parent:
+        _end_with_parent()
+    from tradewright.exchange import ReplayMarket, create_app
+    from tradewright.exchange import serve as serve_app
+
+    if not 0 <= asked.port <= _LAST_PORT:
+        raise InvalidInput("--port", asked.port, f"is not a port (0 to {_LAST_PORT})")
+    pace = None if asked.speed == STEP else float(amount(asked.speed, "--speed"))
+    market = ReplayMarket.over(
+        load_market(asked.data, symbols=symbols_of(asked.symbols), timeframe=asked.timeframe),
+        Span(_day(asked.start, "--from"), _day(asked.end, "--to")),
+        model=_model(asked),
+        cash=amount(asked.cash, "--cash"),
+        leverage=amount(asked.leverage, "--leverage"),
+    )
+    served = create_app(market, key=asked.key, secret=asked.secret, speed=pace)
+    serve_app(served, port=asked.port, ready=_tell)
 
 
 @app.callback()
@@ -53,63 +100,26 @@ def options() -> None:
     """The rehearsal exchange."""
 
 
-@app.command("serve")
-def serve(  # noqa: PLR0913 - one parameter an option
-    *,
-    start: Annotated[str, typer.Option("--from", help="First session, a date.")],
-    end: Annotated[str, typer.Option("--to", help="Last session, a date.")],
-    data: Data = None,
-    symbols: Symbols = None,
-    timeframe: Annotated[
-        Timeframe, typer.Option("--timeframe", help="The length of a bar.")
-    ] = Timeframe.DAY,
-    port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 takes any.")] = 8010,
-    cash: Annotated[str, typer.Option("--cash", help="US dollars in the account.")] = "100000",
-    leverage: Annotated[
-        str, typer.Option("--leverage", help="Buying power as a multiple of equity.")
-    ] = "2",
-    speed: Speed = STEP,
-    commission: Annotated[
-        str, typer.Option("--commission", help="ib-fixed, per-share, percent or none.")
-    ] = "ib-fixed",
-    slippage_bps: Annotated[
-        str, typer.Option("--slippage-bps", help="Basis points lost on each fill.")
-    ] = "2",
-    volume_share: Annotated[
-        str | None, typer.Option("--volume-share", help="Fraction of a bar's volume to take.")
-    ] = None,
-    key: Annotated[str, typer.Option("--key", help="Key id that clients show.")] = "rehearsal",
-    secret: Annotated[str, typer.Option("--secret", help="Its secret.")] = "rehearsal",  # noqa: S107
-    with_parent: WithParent = False,
-) -> None:
-    """Replay bars as an exchange that speaks Alpaca's trading API on this machine."""
-    if with_parent:
-        _end_with_parent()
-    from tradewright.exchange import ReplayMarket, create_app
-    from tradewright.exchange import serve as serve_app
-
-    if not 0 <= port <= _LAST_PORT:
-        raise InvalidInput("--port", port, f"is not a port (0 to {_LAST_PORT})")
-    pace = _pace(speed)
-    share = amount(volume_share, "--volume-share") if volume_share else None
-    slippage = BasisPoints(amount(slippage_bps, "--slippage-bps", zero=True))
-    market = ReplayMarket.over(
-        load_market(data, symbols=symbols_of(symbols), timeframe=timeframe),
-        Span(_day(start, "--from"), _day(end, "--to")),
-        model=VenueModel(TradingCosts(commission_of(commission), slippage), share),
-        cash=amount(cash, "--cash"),
-        leverage=amount(leverage, "--leverage"),
-    )
-    serve_app(create_app(market, key=key, secret=secret, speed=pace), port=port, ready=_tell)
+def _command(**given: object) -> None:
+    serve(Serving(**given))  # type: ignore[arg-type]
 
 
-def _tell(address: str) -> None:
-    try:
-        print(json.dumps({"listening": address}), flush=True)
-    except BrokenPipeError as gone:
-        # Nobody waits for us any more; what is still in the pipe is not to be tried again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ConfigError("nobody reads where the exchange listens", "start it again") from gone
+def _signature(made: type) -> inspect.Signature:
+    kinds = get_type_hints(made, include_extras=True)
+    asked = inspect.signature(made).parameters.values()
+    return inspect.Signature([one.replace(annotation=kinds[one.name]) for one in asked])
+
+
+# A command's options are read off its signature; so many of them are one object here.
+_command.__doc__ = serve.__doc__
+_command.__signature__ = _signature(Serving)  # type: ignore[attr-defined]
+app.command("serve")(_command)
+
+
+def _model(asked: Serving) -> VenueModel:
+    share = amount(asked.volume_share, "--volume-share") if asked.volume_share else None
+    slippage = BasisPoints(amount(asked.slippage_bps, "--slippage-bps", zero=True))
+    return VenueModel(TradingCosts(commission(asked.commission), slippage), share)
 
 
 def _day(text: str, option: str) -> date:
@@ -119,8 +129,13 @@ def _day(text: str, option: str) -> date:
     return found
 
 
-def _pace(text: str) -> float | None:
-    return None if text == STEP else float(amount(text, "--speed"))
+def _tell(address: str) -> None:
+    try:
+        print(json.dumps({"listening": address}), flush=True)
+    except BrokenPipeError as gone:
+        # What is still in the pipe is not to be tried again at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ConfigError("nobody reads where the exchange listens", "start it again") from gone
 
 
 def _end_with_parent() -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from tradewright import __version__
 from tradewright.cli import data, demo, doctor, exchange, trade
@@ -47,9 +48,10 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - called by the option
 
 @app.callback()
 def options(
+    *,
     _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,  # noqa: FBT002 - a flag of the command line
+    ] = False,
 ) -> None:
     """Systematic trading of US equities, from raw data to live orders."""
 
@@ -70,9 +72,5 @@ def main() -> None:
 
 
 def _tell(line: str) -> None:
-    text = " ".join(line.split())
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]error[/]: {_plain(text)}", highlight=False)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+    text = Text.assemble(("error", "bold red"), ": ", " ".join(line.split()))
+    Console(stderr=True, soft_wrap=True).print(text)

@@ -139,7 +139,7 @@ def symbols_of(texts: Sequence[str] | None) -> tuple[str, ...]:
 def code_revision() -> str:
     """Return what code this is: the commit of a checkout, else the installed version."""
     try:
-        told = subprocess.run(  # noqa: S603 - fixed words
+        told = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
             cwd=Path(__file__).parent,
             capture_output=True,

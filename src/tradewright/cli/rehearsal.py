@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tradewright.bootstrap import Databases, Settings, Stores
     from tradewright.cli.show import Steps
-    from tradewright.core.records import Body, JournalEntry
+    from tradewright.core.records import Body, JournalEntry, JsonValue
     from tradewright.data.history import MarketData
     from tradewright.engine.run import RunSpec
 
@@ -96,9 +96,7 @@ def rehearse_in_process(
     with ExitStack() as running:
         with steps.step("services", "Start PostgreSQL and Redis"):
             found = running.enter_context(databases(settings))
-        exchange = running.enter_context(
-            ExchangeProcess(exchange_arguments(spec, market, folder))
-        )
+        exchange = running.enter_context(ExchangeProcess(exchange_arguments(spec, market, folder)))
         return trade_steps(spec, market, exchange, (found, settings), steps)
 
 
@@ -153,7 +151,7 @@ def paper_body(side: PaperSide, market: MarketData, seconds: Mapping[str, float]
 async def clear_first_switch(stores: Stores) -> None:
     """Write the kill switch as clear if it was never written; an engaged one stays engaged."""
     if await stores.switches.get(KILL_SWITCH) is None:
-        value = {"engaged": False, "reason": "first rehearsal", "version": 1}
+        value: JsonValue = {"engaged": False, "reason": "first rehearsal", "version": 1}
         try:
             await stores.switches.compare_and_set(KILL_SWITCH, value, 0)
         except ConflictError:

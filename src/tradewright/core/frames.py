@@ -57,8 +57,9 @@ def to_decimal(value: float) -> Decimal:
 class BarFrame:
     """Columns [row, instrument] of raw prices, volumes and the times of each row.
 
-    `start`, `end` and `known_at` are nanoseconds since 1970, shape (rows,); `session` is the
-    index into `sessions` of each row. The arrays are made read-only.
+    `start`, `end` and `known_at` are nanoseconds since 1970, shape (rows,); a row is known at
+    its end unless told. `session` is the index into `sessions` of each row. The arrays are
+    made read-only.
     """
 
     timeframe: Timeframe
@@ -72,12 +73,12 @@ class BarFrame:
     low: FloatArray
     close: FloatArray
     volume: FloatArray
-    known_at: IntArray = field(default=None)  # type: ignore[assignment]
+    known_at: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     _index: dict[InstrumentId, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes and order, freeze the arrays, index the instruments."""
-        if self.known_at is None:
+        if not len(self.known_at):
             object.__setattr__(self, "known_at", self.end)
         shape = (len(self.end), len(self.instruments))
         for name in FIELDS:
@@ -173,7 +174,7 @@ class BarFrame:
             self.session[cut],
             self.start[cut],
             self.end[cut],
-            *(getattr(self, name)[cut] for name in FIELDS),
+            **{name: getattr(self, name)[cut] for name in FIELDS},
             known_at=self.known_at[cut],
         )
 
@@ -195,6 +196,6 @@ class BarFrame:
             self.session,
             self.start,
             self.end,
-            *(getattr(self, name)[:, chosen] for name in FIELDS),
+            **{name: getattr(self, name)[:, chosen] for name in FIELDS},
             known_at=self.known_at,
         )

@@ -68,7 +68,10 @@ def _value(each: Field[Any], names: dict[str, Any]) -> str:
         return f"{made} if {each.name} is _new else {each.name}" if each.init else made
     if each.init:
         return each.name
-    return f"_default_{each.name}" if each.default is not MISSING else ""
+    if each.default is MISSING:
+        return ""
+    names[f"_default_{each.name}"] = each.default
+    return f"_default_{each.name}"
 
 
 def _reduce(self: Any) -> tuple[object, ...]:  # noqa: ANN401 - any frozen instance

@@ -27,13 +27,13 @@ class Currency(StrEnum):
     USD = "USD"
 
 
-def parse_decimal(text: str | int | Decimal, field: str = "value") -> Decimal:
-    """Parse an exact, finite decimal; floats and blanks are refused."""
-    if isinstance(text, float) or isinstance(text, bool):  # noqa: SIM101
-        raise InvalidInput(field, text, "is a float", 'write it as a string, such as "12.34"')
+def parse_decimal(text: object, field: str = "value") -> Decimal:
+    """Parse an exact, finite decimal from text, an integer or a decimal; floats are refused."""
+    if not isinstance(text, str | int | Decimal) or isinstance(text, bool):
+        raise InvalidInput(field, text, "is not exact", 'write it as a string, such as "12.34"')
     try:
         value = Decimal(text)
-    except (InvalidOperation, TypeError, ValueError):
+    except InvalidOperation:
         raise InvalidInput(field, text, "is not a decimal number", "write it as 12.34") from None
     if not value.is_finite():
         raise InvalidInput(field, text, "is not finite")
@@ -79,8 +79,9 @@ class Money:
 
     def __post_init__(self) -> None:
         """Refuse a float, and what is no amount."""
-        if not isinstance(self.amount, Decimal) or not self.amount.is_finite():
-            raise InvalidInput("amount", self.amount, "is not an exact, finite decimal")
+        amount: object = self.amount
+        if not isinstance(amount, Decimal) or not amount.is_finite():
+            raise InvalidInput("amount", amount, "is not an exact, finite decimal")
 
     def __add__(self, other: Money) -> Money:
         """Add money of the same currency."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tradewright.core.ids import RunId
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 Body: TypeAlias = "dict[str, JsonValue]"
 """A JSON object."""
 
@@ -162,7 +162,7 @@ def from_body(kind: type, body: Mapping[str, JsonValue]) -> Any:  # noqa: ANN401
     hints = _hints(kind)
     unknown = set(body) - set(hints)
     if unknown:
-        raise InvalidInput(f"{kind.__name__}.{sorted(unknown)[0]}", "", "is no field of its kind")
+        raise InvalidInput(f"{kind.__name__}.{min(unknown)}", "", "is no field of its kind")
     try:
         return kind(**{name: _read(hints[name], value) for name, value in body.items()})
     except (TypeError, ArithmeticError, KeyError) as error:

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from tradewright.core.events import Command, Event, OrderEvent
     from tradewright.core.ids import OrderId
     from tradewright.core.orders import OrderState
-    from tradewright.core.records import Note
+    from tradewright.core.records import JsonValue, Note
     from tradewright.engine.engine import Engine
     from tradewright.execution.reconcile import Difference
     from tradewright.ports import (
@@ -83,9 +83,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: how long the venue may take to know an order, how long its news may be under
-    way before it is fetched, and how often to look.
-    """
+    """Waits in seconds: for the venue to know an order, for its news, and between two looks."""
 
     confirm: float = 5.0
     news: float = 5.0
@@ -395,7 +393,7 @@ class Runner:
         self._alert("runner_stopped", reason)
         with suppress(TradewrightError):
             stored = await self._ports.switches.get(KILL_SWITCH)
-            value = {"engaged": True, "reason": reason[:500], "version": 1}
+            value: JsonValue = {"engaged": True, "reason": reason[:500], "version": 1}
             with suppress(ConflictError):
                 version = stored.version if stored else 0
                 await self._ports.switches.compare_and_set(KILL_SWITCH, value, version)
@@ -434,16 +432,19 @@ def _facts(known: VenueOrder) -> VenueFacts:
 
 
 def _key(event: SplitApplied | DividendPaid | Delisted | CashMoved) -> tuple[str, str, datetime]:
+    return type(event).__name__, _subject(event), event.at
+
+
+def _subject(event: SplitApplied | DividendPaid | Delisted | CashMoved) -> str:
     match event:
         case SplitApplied():
-            what: str = event.split.instrument
+            return event.split.instrument
         case DividendPaid():
-            what = event.dividend.instrument
+            return event.dividend.instrument
         case Delisted():
-            what = event.delisting.instrument
+            return event.delisting.instrument
         case CashMoved():
-            what = event.reason
-    return type(event).__name__, what, event.at
+            return event.reason
 
 
 def _told(found: Sequence[Difference]) -> str:

@@ -83,7 +83,8 @@ class InstantView:
 
     def feature(self, name: str) -> FloatArray:
         """Return a feature's values now."""
-        return self._served.features[name][self._row]
+        values: FloatArray = self._served.features[name][self._row]
+        return values
 
     def value(self, name: str, column: int = 0) -> float:
         """Return one instrument's value of a feature now."""
@@ -95,4 +96,5 @@ class InstantView:
 
     def tradable(self) -> FloatArray:
         """Return the raw closes of the row, NaN where not traded."""
-        return self._served.frame.close[self._row]
+        closes: FloatArray = self._served.frame.close[self._row]
+        return closes

@@ -34,8 +34,7 @@ def skipped_return(values: FloatArray, lookback: int, skip: int) -> FloatArray:
         Jegadeesh and Titman, Returns to Buying Winners and Selling Losers, Journal of Finance
         48 (1993); the month that is skipped is theirs too.
     """
-    if not 0 <= skip < lookback:
-        raise InvalidInput("skip", skip, f"must lie in [0, {lookback})")
+    _check(lookback, skip)
     result = np.full(values.shape, np.nan)
     if len(values) > lookback:
         result[lookback:] = values[lookback - skip : len(values) - skip] / values[:-lookback] - 1.0
@@ -44,6 +43,7 @@ def skipped_return(values: FloatArray, lookback: int, skip: int) -> FloatArray:
 
 def momentum(lookback: int = 252, skip: int = 21) -> Feature:
     """Return of the adjusted close over `lookback` rows less the last `skip` (12-1 by default)."""
+    _check(lookback, skip)
     return Feature(
         f"momentum_{lookback}_{skip}",
         ("close",),
@@ -51,3 +51,8 @@ def momentum(lookback: int = 252, skip: int = 21) -> Feature:
         Unit.NUMBER,
         lambda columns: skipped_return(columns["close"], lookback, skip),
     )
+
+
+def _check(lookback: int, skip: int) -> None:
+    if not 0 <= skip < lookback:
+        raise InvalidInput("skip", skip, f"must lie in [0, {lookback})")

@@ -18,12 +18,15 @@ from tests.unit.backtest.builders import (
     a_spec,
 )
 from tradewright.backtest.archive import LATEST, RunFolder, library_versions
-from tradewright.backtest.backtest import Result
+from tradewright.backtest.backtest import Backtest, Result
 from tradewright.backtest.summary import summary
 from tradewright.core.errors import ConfigError, InvalidInput
 from tradewright.core.ids import RunId
 from tradewright.core.money import Price
 from tradewright.core.records import from_body
+from tradewright.data.fingerprint import data_hash
+from tradewright.data.history import MarketData
+from tradewright.data.sample import sample_market
 from tradewright.risk.limits import Limits
 
 METRICS = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -169,3 +172,30 @@ def test_root_that_cannot_be_a_folder_is_named(tmp_path: Path) -> None:
 def test_versions_name_python_and_the_libraries() -> None:
     found = library_versions()
     assert {"python", "numpy", "polars", "tradewright"} <= found.keys()
+
+
+def test_real_run_of_a_sample_market(tmp_path: Path) -> None:
+    sample = sample_market(symbols=4, sessions=300)
+    market = MarketData(
+        sample.frame,
+        {instrument.id: instrument for instrument in sample.instruments},
+        sample.actions,
+        sample.calendar,
+        "sample",
+        simulated=True,
+    )
+    sessions = sample.frame.sessions
+    span = {"first": sessions[260].date, "last": sessions[-1].date}
+    result = Backtest(a_spec(**span, capital=Decimal(100_000)), market).run()
+    folder = RunFolder(tmp_path, RunId("run-1")).write(
+        result,
+        market,
+        replace(PROVENANCE, data_hash=data_hash(market.frame, market.actions)),
+        title="Sample",
+    )
+    stored = json.loads((folder / "summary.json").read_text())
+    assert stored["fills"] == len(texts(folder / "fills.csv")) == len(result.fills)
+    assert stored["sessions"] == len(sessions) - 260
+    last = pl.read_csv(folder / "equity.csv")["equity"][-1]
+    assert float(stored["final_equity"]) == pytest.approx(last)
+    assert stored["total_return"] == pytest.approx(last / 100_000 - 1)

@@ -57,7 +57,8 @@ def sessions() -> tuple[Session, ...]:
 def a_market(
     prices: Mapping[str, Sequence[Row]] = PRICES,
     actions: tuple[CorporateAction, ...] = (),
-    **facts: bool,
+    *,
+    shortable: bool = True,
 ) -> MarketData:
     """Daily bars of the first five sessions; the calendar knows two more."""
     names = tuple(InstrumentId(name) for name in prices)
@@ -72,7 +73,7 @@ def a_market(
         np.array([to_nanos(closed(row)) for row in range(rows)]),
         *columns,
     )
-    instruments = {name: Instrument(name, name, **facts) for name in names}
+    instruments = {name: Instrument(name, name, shortable=shortable) for name in names}
     return MarketData(frame, instruments, actions, Calendar("XNYS", sessions()), "a test market")
 
 

@@ -241,7 +241,6 @@ HALVES = [CALM, CALM, GAP_UP, GAP_UP]
 FORCES: list[tuple[str, TimeInForce, Mapping[str, Any], list[str]]] = [
     ("a day order ends with its session", DAY, {"limit": "95"}, ["1 range: expired"]),
     ("a good-till-cancelled one does not", GTC, {"limit": "95"}, []),
-    ("a day order works in the second bar", DAY, {"limit": "98", "quantity": 100}, ["0 range: 100 at 98"]),
     ("an opening order trades at the first bar", OPG, {}, ["0 open: 100 at 100"]),
     ("an opening limit past the open is gone", OPG, {"limit": "99"}, ["0 open: canceled"]),
     ("a closing order trades at the last close", CLS, {}, ["1 range: 100 at 101"]),
