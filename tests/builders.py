@@ -19,12 +19,15 @@ from tradewright.core.market import CorporateAction
 from tradewright.core.money import Money, Price, Quantity
 from tradewright.core.orders import Fill, Order, OrderKind, Side, TimeInForce
 from tradewright.core.session import Calendar, Session, Timeframe
+from tradewright.core.signals import Target
 from tradewright.data.history import MarketData
+from tradewright.engine.run import RunSpec
 from tradewright.execution.venue import VenueModel
 from tradewright.portfolio.costs import BasisPoints, NoCommission, TradingCosts
 from tradewright.risk.checks import RiskContext
 from tradewright.risk.limits import Limits
 from tradewright.risk.reservation import Exposure
+from tradewright.strategies.strategy import MarketView, Needs
 
 AT = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
 AAA = InstrumentId("AAA")
@@ -193,3 +196,39 @@ def a_context(order: Order | None = None, **changes: Any) -> RiskContext:
         "reduces": reduces,
     }
     return RiskContext(**(facts | changes))
+
+
+class Planned:
+    """A strategy that wishes for given weights on given dates, whatever it sees."""
+
+    def __init__(
+        self, weights: Mapping[date, Mapping[str, float]], needs: Needs | None = None
+    ) -> None:
+        self.id = StrategyId("planned")
+        self.needs = needs or Needs()
+        self.weights = weights
+        self.views: list[MarketView] = []
+
+    def decide(self, view: MarketView) -> Sequence[Target]:
+        self.views.append(view)
+        wanted = self.weights.get(view.session.date, {})
+        return [
+            Target(self.id, InstrumentId(name), view.at, weight, "planned")
+            for name, weight in wanted.items()
+        ]
+
+
+def a_spec(market: MarketData, **changes: Any) -> RunSpec:
+    """A run over all of a market but its first session, without costs."""
+    days = [session.date for session in market.frame.sessions]
+    facts: dict[str, Any] = {
+        "strategy": "momentum",
+        "parameters": {},
+        "first": days[min(1, len(days) - 1)],
+        "last": days[-1],
+        "capital": Decimal(10_000),
+        "limits": WIDE,
+        "commission": "none",
+        "slippage_bps": Decimal(0),
+    }
+    return RunSpec(**(facts | changes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ class Instrument:
 
     def to_lot(self, quantity: Decimal) -> Quantity:
         """Round towards zero to whole lots; the result may be zero."""
-        return Quantity((quantity / self.lot).to_integral_value(ROUND_DOWN) * self.lot)
+        return Quantity(quantity // self.lot * self.lot)
 
     def notional(self, price: Decimal, quantity: Decimal) -> Money:
         """Return the exact value of `quantity` at `price`."""

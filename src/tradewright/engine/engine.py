@@ -116,7 +116,9 @@ class Engine:
     def handle(self, event: Event) -> tuple[Command, ...]:
         """Take one event in and return what is to be done about it."""
         if type(event) is BarClosed:
-            return self._bar(event.row)
+            row = event.row
+            self._advance(row)
+            return self._decided(row) if self._first <= row < self._stop else _QUIET
         if type(event) in _ORDER_EVENTS:
             return self._order_event(event)  # type: ignore[arg-type]
         if isinstance(event, _BOOK_EVENTS):
@@ -156,10 +158,7 @@ class Engine:
         """Return the last known price, None before the first."""
         return self._marks[instrument][0]
 
-    def _bar(self, row: int) -> tuple[Command, ...]:
-        self._advance(row)
-        if row < self._first or row >= self._stop:
-            return _QUIET
+    def _decided(self, row: int) -> tuple[Command, ...]:
         view = InstantView(self._served, row, self._quantities, self.equity)
         self._marks.clear()
         targets = self._decide(view)

@@ -140,10 +140,10 @@ class Desk:
             counted = event.cumulative if event.cumulative is not None else ZERO
             if counted <= state.filled:
                 return Applied(state, oddity="fill already counted")
+        after = state.apply(event)
         if inferred:
             self._inferred.add(order.id)
         self._fills[fill.id] = fill
-        after = state.apply(event)
         self._keep(after)
         late = state.status.is_terminal and state.status is not OrderStatus.FILLED
         return Applied(after, fill, f"fill after {state.status}" if late else "")

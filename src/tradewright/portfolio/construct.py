@@ -10,6 +10,7 @@ from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tradewright.core.frames import to_decimal
 from tradewright.core.frozen import frozen
 from tradewright.core.ids import Terms, order_id
 from tradewright.core.money import ZERO, Quantity
@@ -86,7 +87,7 @@ def _shares(target: Target, holdings: Holdings, sizing: Sizing) -> Decimal | Non
     if price is None or holdings.equity is None:
         return None
     volatility = holdings.volatility(target.instrument) if sizing.volatility_window else None
-    return sizing.shares(Decimal(str(target.weight)), holdings.equity, price, volatility)
+    return sizing.shares(to_decimal(target.weight), holdings.equity, price, volatility)
 
 
 def _is_small(target: Target, delta: Decimal, holdings: Holdings, how: Construction) -> bool:
