@@ -56,7 +56,7 @@ install-hooks: .venv/.stamp  ## run lint, format, types and contracts at every c
 	$(BIN)/pre-commit install
 
 bench: .venv/.stamp  ## measure speed and print it
-	$(BIN)/python tests/performance/bench.py
+	$(BIN)/python tests/performance/bench.py $(ARGS)
 
 docs: .venv/.stamp  ## write the reference pages from the code
 	$(BIN)/python -m tests.docs.generate

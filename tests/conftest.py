@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from tradewright.adapters.embedded import EmbeddedServices, embedded_services
@@ -16,6 +17,11 @@ from tradewright.adapters.postgres import migrate
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, where the machine has one
 MEMORY_NEEDED_BYTES = 1_000_000_000
+
+
+# The same examples in every run; a slow machine is no failure of a property.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -27,13 +28,13 @@ from tradewright.adapters.rehearsal import RehearsalFeed
 from tradewright.adapters.rehearsal_process import ExchangeProcess
 from tradewright.backtest.replay import Replay
 from tradewright.core.clock import ManualClock, SystemClock
-from tradewright.core.errors import MissingData, UnknownName
+from tradewright.core.errors import DataError, MissingData, UnknownName
 from tradewright.core.ids import InstrumentId
 from tradewright.core.money import Money
 from tradewright.core.session import Timeframe
 from tradewright.data.calendars import market_calendar
 from tradewright.data.history import MarketData
-from tradewright.data.sample import sample_market
+from tradewright.data.sample import SIMULATED, sample_market
 from tradewright.engine.run import assemble, rows_of
 from tradewright.engine.runner import Patience, Ports, Runner
 from tradewright.portfolio.costs import commission
@@ -137,7 +138,21 @@ def load_market(
     """
     if folder is None:
         return _sample(symbols, timeframe)
-    reader = bar_reader(folder, fmt)
+    try:
+        return _stored(bar_reader(folder, fmt), str(folder), symbols, timeframe, span)
+    except OSError as error:
+        where = str(error.filename or folder)
+        what = f"cannot be read: {error.strerror or error}"
+        raise DataError(where, what, "give a folder of files that may be read") from error
+
+
+def _stored(
+    reader: BarReader,
+    label: str,
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    span: Span | None,
+) -> MarketData:
     stored = {instrument.symbol: instrument for instrument in reader.instruments()}
     wanted = list(dict.fromkeys(symbol.upper() for symbol in symbols))
     for symbol in wanted:
@@ -152,7 +167,8 @@ def load_market(
         instruments=chosen,
         actions=tuple(reader.actions(list(chosen))),
         calendar=market_calendar("XNYS"),
-        label=str(folder),
+        label=label,
+        simulated=all(instrument.venue == SIMULATED for instrument in chosen.values()),
     )
 
 
@@ -208,19 +224,27 @@ class Databases:
 
 @contextmanager
 def databases(settings: Settings) -> Iterator[Databases]:
-    """Yield the databases of the settings, running the embedded ones for those not given."""
-    given_database, given_redis = settings.database_url, settings.redis_url
-    if given_database is not None and given_redis is not None:
-        yield Databases(
-            given_database.get_secret_value(), given_redis.get_secret_value(), embedded=False
-        )
+    """Yield the databases of the settings, running the embedded ones for those not given.
+
+    Raises:
+        ConfigError: One that is given does not answer, before any is started; or one does not
+            start.
+    """
+    database = settings.database_url.get_secret_value() if settings.database_url else None
+    redis = settings.redis_url.get_secret_value() if settings.redis_url else None
+    asyncio.run(_hear(database, redis))
+    if database is not None and redis is not None:
+        yield Databases(database, redis, embedded=False)
         return
     with embedded_services(settings.state_dir) as running:
-        yield Databases(
-            given_database.get_secret_value() if given_database else running.database_url,
-            given_redis.get_secret_value() if given_redis else running.redis_url,
-            embedded=True,
-        )
+        yield Databases(database or running.database_url, redis or running.redis_url, embedded=True)
+
+
+async def _hear(database_url: str | None, redis_url: str | None) -> None:
+    if database_url is not None:
+        await server_time(database_url)
+    if redis_url is not None:
+        await (await RedisStateStore.connect(redis_url)).close()
 
 
 async def clock_skew(found: Databases) -> float:

@@ -37,7 +37,7 @@ def _environment(value: object) -> object:
 
 
 def _symbols(value: object) -> object:
-    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) else value
+    return tuple(re.findall(r"[^,\s]+", value)) if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -96,6 +96,7 @@ class Settings(BaseModel):
     )
     paper_run_symbols: Annotated[tuple[str, ...], BeforeValidator(_symbols)] = Field(
         ("AAPL", "MSFT", "GOOGL"),
+        min_length=1,
         alias="PAPER_RUN_SYMBOLS",
         description="Symbols of `tradewright paper-run`.",
     )
@@ -121,14 +122,10 @@ ALIASES: Final[Mapping[str, str]] = {
 
 def environment_names() -> dict[str, str]:
     """Return each setting's environment name and its one-line description."""
-    return {
-        str(field.alias): str(field.description) for field in Settings.model_fields.values()
-    }
+    return {str(field.alias): str(field.description) for field in Settings.model_fields.values()}
 
 
-def load_settings(
-    environ: Mapping[str, str] | None = None, file: Path | None = None
-) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
     """Read the settings once; all that is wrong is told in one ConfigError.
 
     Raises:
@@ -170,8 +167,13 @@ def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
         if required:
             raise ConfigError(f"{path}: no such file", "give the path of a TOML file") from None
         return {}
-    except PermissionError:
-        raise ConfigError(f"{path}: not readable", "allow reading it") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}", "put a file there that can be read"
+        ) from None
+    except UnicodeDecodeError as error:
+        what = f"{path}: byte {error.start} is not UTF-8"
+        raise ConfigError(what, "save the file as UTF-8") from error
     try:
         return dict(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -189,17 +191,26 @@ def _validated(values: Mapping[str, Any], wrong: list[str]) -> Settings | None:
         return None
 
 
+def _address(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+        # A dot at the end of a host name leads to the same host.
+        return parts.scheme, (parts.hostname or "").removesuffix(".")
+    except ValueError:
+        return "", ""
+
+
 def _contradictions(settings: Settings) -> list[str]:
     wrong: list[str] = []
-    address = urlsplit(settings.alpaca_base_url)
-    local = address.hostname in {"localhost", "127.0.0.1", "::1"}
-    if address.scheme != "https" and not (local and address.scheme == "http"):
+    scheme, host = _address(settings.alpaca_base_url)
+    local = host in {"localhost", "127.0.0.1", "::1"}
+    if not host or (scheme != "https" and not (local and scheme == "http")):
         wrong.append(f"ALPACA_BASE_URL: {settings.alpaca_base_url!r} is not an https address")
     if settings.database_pool_max < settings.database_pool_min:
         wrong.append("DATABASE_POOL_MAX is below DATABASE_POOL_MIN")
     if (settings.alpaca_api_key_id is None) != (settings.alpaca_api_secret_key is None):
         wrong.append("ALPACA_API_KEY_ID and ALPACA_API_SECRET_KEY must be given together")
-    live = urlsplit(settings.alpaca_base_url).hostname == LIVE_HOST
+    live = host == LIVE_HOST
     if live and (settings.dry_run or not settings.live_trading_confirm):
         wrong.append(
             "ALPACA_BASE_URL is the live host without DRY_RUN=false and LIVE_TRADING_CONFIRM"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -31,7 +30,6 @@ def start(point: str, *urls: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.parity.drill", point, *urls],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -91,6 +89,8 @@ async def check_database(url: str, told: dict[str, Any]) -> None:
     assert len(attempts) == len(set(attempts))
     with psycopg.connect(url) as link:
         fills = link.execute("SELECT count(*), count(DISTINCT execution_id) FROM fills").fetchone()
-        stored = dict(link.execute("SELECT client_order_id, status FROM orders").fetchall())
+        stored: dict[str, str] = dict(
+            link.execute("SELECT client_order_id, status FROM orders").fetchall()
+        )
     assert fills == (len(told["fills"]), len(told["fills"]))
-    assert stored == told["orders"]
+    assert dict(rows) == told["orders"]

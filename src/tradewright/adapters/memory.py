@@ -14,6 +14,7 @@ from tradewright.core.events import Accepted, BarOpened, CancelRefused, Rejected
 from tradewright.core.ids import VenueOrderId
 from tradewright.core.orders import (
     OrderState,
+    OrderStatus,
     Source,
     StatusReport,
     Verdict,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tradewright.core.ids import InstrumentId, OrderId
     from tradewright.core.instrument import Instrument
     from tradewright.core.market import CorporateAction
-    from tradewright.core.orders import Fill, Order, OrderStatus
+    from tradewright.core.orders import Fill, Order
     from tradewright.core.records import JournalEntry, JsonValue, Note
     from tradewright.core.session import Span, Timeframe
     from tradewright.execution.brokerage import SimulatedBrokerage
@@ -212,6 +213,9 @@ class MemoryBroker:
         try:
             answer = self.brokerage.submit(order, self._clock.now())[0]
         except DuplicateOrder:
+            known = self.brokerage.orders[order.id]
+            if known.status is OrderStatus.REJECTED:
+                return Rejected(order.id, known.at, known.reason)
             return Accepted(order.id, self._clock.now(), VenueOrderId(f"sim-{order.id}"))
         if not isinstance(answer, Accepted | Rejected):
             raise VenueRejected("memory", "protocol", f"answered with {answer.kind}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -48,13 +48,12 @@ if TYPE_CHECKING:
     from tradewright.core.ids import OrderId
     from tradewright.core.orders import Fill, OrderState
     from tradewright.data.history import MarketData
-    from tradewright.engine.engine import Engine
     from tradewright.engine.run import Rows, RunSpec
-    from tradewright.portfolio.ledger import Book
+    from tradewright.portfolio.ledger import Book, Ledger
     from tradewright.strategies.strategy import Strategy
 
 NOTHING: Final = InstrumentId("")
-_COLLECT_AFTER: Final = (100_000, 20, 20)
+_COLLECT_AFTER: Final = (500_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +86,8 @@ class Tape:
         self._quantities: dict[InstrumentId, list[tuple[int, float]]] = {}
         self._first = first
 
-    def note(self, row: int, engine: Engine, instrument: InstrumentId) -> None:
+    def note(self, row: int, ledger: Ledger, instrument: InstrumentId) -> None:
         """Note the book after something was booked on an instrument."""
-        ledger = engine.ledger
         self._cash.append((row, float(ledger.cash)))
         if instrument:
             held = ledger.quantities.get(instrument)
@@ -135,20 +133,13 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _concerns(event: Event) -> InstrumentId | None:
-    match event:
-        case Filled():
-            return event.fill.instrument
-        case SplitApplied():
-            return event.split.instrument
-        case DividendPaid():
-            return event.dividend.instrument
-        case Delisted():
-            return event.delisting.instrument
-        case CashMoved():
-            return NOTHING
-        case _:
-            return None
+_CONCERNS: Final[Mapping[type, Callable[[Any], InstrumentId]]] = {
+    Filled: lambda event: event.fill.instrument,
+    SplitApplied: lambda event: event.split.instrument,
+    DividendPaid: lambda event: event.dividend.instrument,
+    Delisted: lambda event: event.delisting.instrument,
+    CashMoved: lambda _event: NOTHING,
+}
 
 
 class Backtest:
@@ -204,10 +195,12 @@ class Backtest:
                 self._handle(event)
 
     def _handle(self, event: Event) -> None:
-        self._perform(self.engine.handle(event))
-        name = _concerns(event)
-        if name is not None:
-            self._tape.note(self._row, self.engine, name)
+        commands = self.engine.handle(event)
+        if commands:
+            self._perform(commands)
+        concerns = _CONCERNS.get(type(event))
+        if concerns is not None:
+            self._tape.note(self._row, self.engine.ledger, concerns(event))
 
     def _answers(self, events: Sequence[Event]) -> None:
         for event in events:

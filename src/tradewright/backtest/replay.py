@@ -8,7 +8,10 @@ shares. `BarOpened` is for the venue; a strategy learns of a row when it has clo
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tradewright.core.events import (
     BarClosed,
@@ -70,35 +73,39 @@ class Replay:
     def __iter__(self) -> Iterator[Event]:
         """Yield the events, numbered from 1."""
         frame = self._frame
-        sessions = frame.session.tolist()
-        stop, working = self._stop, self._working
         seq = 0
-        current = -1
         if self._first > 0:
             # What closed last is the first news: it can be decided on before anything trades.
             seq = 1
             yield BarClosed(frame, self._first - 1, seq)
-        for row in range(self._first, stop):
-            session = sessions[row]
-            if session != current:
-                current = session
+        for first, stop in self._sessions():
+            session = frame.session_of(first)
+            yield SessionOpened(session, session.open, seq := seq + 1)
+            for event in self.openings(first):
                 seq += 1
-                opened = frame.sessions[session]
-                yield SessionOpened(opened, opened.open, seq)
-                for event in self.openings(row):
-                    seq += 1
-                    yield event
+                yield event
+            yield from self._rows(first, stop, seq)
+            seq += 2 * (stop - first)
+            for ending in self.endings(stop - 1):
+                seq += 1
+                yield ending
+            yield SessionClosed(session, session.close, seq := seq + 1)
+
+    def _sessions(self) -> Iterator[tuple[int, int]]:
+        numbers = self._frame.session[self._first : self._stop]
+        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+        for first, stop in pairwise(starts):
+            if first < stop:
+                yield self._first + first, self._first + stop
+
+    def _rows(self, first: int, stop: int, seq: int) -> Iterator[Event]:
+        frame, working = self._frame, self._working
+        always = working is None
+        for row in range(first, stop):
             seq += 2
-            if working is None or working:
+            if working or always:
                 yield BarOpened(frame, row, seq - 1)
             yield BarClosed(frame, row, seq)
-            if row + 1 == stop or sessions[row + 1] != session:
-                for ending in self.endings(row):
-                    seq += 1
-                    yield ending
-                seq += 1
-                closed = frame.sessions[session]
-                yield SessionClosed(closed, closed.close, seq)
 
     def openings(self, row: int) -> Iterator[BookEvent]:
         """Yield the dividends and splits that take effect as the session of `row` opens."""

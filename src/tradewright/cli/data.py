@@ -15,10 +15,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tradewright.bootstrap import bar_reader, bar_store
+from tradewright.cli.parse import day
 from tradewright.core.errors import ChecksumMismatch, MissingData, QualityFailure
 from tradewright.core.session import Timeframe
 from tradewright.data.calendars import market_calendar
 from tradewright.data.quality import Severity, inspect, require
+from tradewright.data.sample import FIRST, sample_market
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,6 +78,37 @@ def import_(
     typer.echo(f"{counts} are now in {to}")
     if report.warnings:
         typer.echo(f"{result['warnings']} warnings: tradewright data check {to} shows them")
+
+
+@app.command("sample")
+def sample(
+    to: Target = Path("market"),
+    symbols: Annotated[int, typer.Option("--symbols", help="How many symbols.")] = 10,
+    sessions: Annotated[int, typer.Option("--sessions", help="How many trading days.")] = 750,
+    first: Annotated[str, typer.Option("--from", help="The first day.")] = "2010-01-04",
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another market.")] = 7,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Write a simulated market, with splits, dividends and half days, to try things out on."""
+    with _progress() as progress:
+        task = progress.add_task("simulating", total=2)
+        made = sample_market(
+            seed=seed, symbols=symbols, sessions=sessions, first=day(first, "--from") or FIRST
+        )
+        progress.update(task, description="writing", advance=1)
+        bar_store(to).write(made.frame, made.instruments, made.actions)
+        progress.update(task, description="done", advance=1)
+    result = {
+        "instruments": len(made.frame.instruments),
+        "rows": len(made.frame),
+        "actions": len(made.actions),
+        "simulated": True,
+        "to": str(to),
+    }
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    typer.echo(f"{symbols} simulated symbols over {sessions} sessions are now in {to}")
 
 
 @app.command("list")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.markup import escape
 
 from tradewright.backtest.backtest import Backtest
 from tradewright.bootstrap import ExchangeProcess, databases, load_market, load_settings
@@ -64,5 +65,9 @@ def demo(
 def _told(market: MarketData) -> str:
     frame = market.frame
     span = f"{frame.sessions[0].date} to {frame.sessions[-1].date}"
-    kind = "[bold yellow]SIMULATED market[/]" if market.simulated else f"[bold]{market.label}[/]"
+    kind = (
+        "[bold yellow]SIMULATED market[/]"
+        if market.simulated
+        else f"[bold]{escape(market.label)}[/]"
+    )
     return f"  {kind}: {len(frame.instruments)} symbols, {len(frame.sessions)} sessions, {span}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tradewright.bootstrap import (
@@ -84,7 +85,7 @@ def show_findings(found: list[Finding], *, as_json: bool) -> None:
         table.add_column(name, overflow="fold")
     for one in found:
         mark = "[green]✓[/]" if one.fine else "[bold red]✗[/]"
-        table.add_row(mark, one.what, one.found, one.remedy)
+        table.add_row(mark, one.what, escape(one.found), escape(one.remedy))
     Console().print(table)
 
 

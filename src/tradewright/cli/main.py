@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ from tradewright.core.errors import (
     TradewrightError,
     VenueUnavailable,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BAD_INPUT = 2
 FAILED = 1
@@ -56,10 +59,10 @@ def options(
     """Systematic trading of US equities, from raw data to live orders."""
 
 
-def main() -> None:
-    """Run the command line; an error is one line on standard error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, or the given one; an error is one line on standard error."""
     try:
-        app()
+        app(arguments)
     except (ConfigError, DataError, InvalidInput) as error:
         _tell(str(error))
         sys.exit(BAD_INPUT)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tradewright import __version__
-from tradewright.core.errors import InvalidInput
+from tradewright.core.errors import InvalidInput, MissingData
 from tradewright.core.money import parse_decimal
 from tradewright.engine.run import RunSpec
 from tradewright.risk.limits import Limits
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tradewright.core.session import Timeframe
     from tradewright.data.history import MarketData
 
+_FEWEST_SESSIONS: Final = 2
 _TWO_BPS: Final = Decimal(2)
 _COSTS: Final = ("commission", "slippage_bps", "volume_share")
 
@@ -60,21 +63,49 @@ def planned(strategy: str, capital: Decimal, choices: Mapping[str, str]) -> Plan
 
 
 def first_of_last(market: MarketData, sessions: int) -> date:
-    """Return the date of the first of the last sessions of a market."""
+    """Return the date of the first of the last sessions of a market.
+
+    Raises:
+        MissingData: The market has one session, and none before it to decide on.
+    """
     known = market.frame.sessions
+    if len(known) < _FEWEST_SESSIONS:
+        what = f"{len(known)} session of bars leaves nothing to decide on"
+        raise MissingData(market.label, what, f"give at least {_FEWEST_SESSIONS} sessions")
     return known[max(len(known) - sessions, 1)].date
+
+
+def output_file(path: Path) -> Path:
+    """Return where a summary is to be written; refuse at once what could not be written later."""
+    try:
+        if path.is_dir():
+            raise InvalidInput("--output", str(path), "is a folder", "name a file in it")
+        if not path.parent.is_dir():
+            what = "lies in a folder that does not exist"
+            raise InvalidInput("--output", str(path), what, f"make {path.parent} first")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        what = "lies in a folder that may not be written"
+        raise InvalidInput("--output", str(path), what, "name a file in another")
+    return path
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
+    part = output_file(path).with_name(f".{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        what = f"cannot be written: {error.strerror}"
-        raise InvalidInput("--output", str(path), what, "name a file in a folder") from error
+        with suppress(OSError):
+            part.unlink()
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InvalidInput:
+    what = f"cannot be written: {error.strerror}"
+    return InvalidInput("--output", str(path), what, "name a file in a folder of yours")
 
 
 def run_spec(plan: Plan, market: MarketData, first: date | None, last: date | None) -> RunSpec:
@@ -87,11 +118,17 @@ def run_spec(plan: Plan, market: MarketData, first: date | None, last: date | No
     if first is None:
         window = max((feature.window for feature in chosen.needs.features), default=1)
         first = frame.session_of(min(window, len(frame) - 1)).date
+    known = frame.sessions[-1].date
+    if last is None and first > known:
+        what = f"is after the last session ({known}) of {market.label}"
+        raise InvalidInput("--from", str(first), what, "choose an earlier day")
+    if last is not None and last < first:
+        raise InvalidInput("--to", str(last), f"is before --from ({first})", "choose a later day")
     return RunSpec(
         strategy=plan.strategy,
         parameters=plan.parameters,
         first=first,
-        last=last or frame.sessions[-1].date,
+        last=last or known,
         capital=plan.capital,
         limits=plan.limits,
         commission=plan.commission,

@@ -6,10 +6,11 @@ Results go to standard output and progress to standard error, so that `--json` c
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tradewright.backtest.parity import PaperSide
     from tradewright.core.records import JsonValue
 
+_PROMISES = ("parity", "reconciled", "equal")
 _PERCENT = ("total_return", "cagr", "volatility", "max_drawdown")
 
 
@@ -49,7 +51,8 @@ class Steps:
             transient=True,
         )
         began = self._clock.monotonic()
-        with progress:
+        # Where nobody watches, a bar that moves is a blank line and no more.
+        with progress if self._console.is_interactive else nullcontext():
             task = progress.add_task(title, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
         spent = self._clock.monotonic() - began
@@ -64,13 +67,13 @@ def show_json(body: Mapping[str, JsonValue]) -> None:
 
 def show_summary(body: Mapping[str, JsonValue], title: str) -> None:
     """Print a run's summary as a table."""
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(title=escape(title), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     for key, value in body.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             for inner, one in value.items():
-                table.add_row(f"{key}: {inner}", _text(inner, one))
+                table.add_row(escape(f"{key}: {inner}"), _text(inner, one))
         else:
             table.add_row(key.replace("_", " "), _text(key, value))
     Console().print(table)
@@ -78,10 +81,14 @@ def show_summary(body: Mapping[str, JsonValue], title: str) -> None:
 
 def _text(key: str, value: JsonValue) -> str:
     if isinstance(value, bool):
-        return "[green]yes[/]" if value else "[bold red]NO[/]"
+        if value:
+            return "[green]yes[/]"
+        return "[bold red]NO[/]" if key in _PROMISES else "no"
     if isinstance(value, float):
         return f"{value:.2%}" if key in _PERCENT else f"{value:,.3f}"
-    return "–" if value is None else str(value)
+    if isinstance(value, dict):
+        return escape(", ".join(f"{name} {one}" for name, one in value.items())) or "none"
+    return "–" if value is None else escape(str(value))
 
 
 def show_line(text: str) -> None:

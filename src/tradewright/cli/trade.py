@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +18,7 @@ from tradewright.cli.parse import (
     amount,
     day,
     first_of_last,
+    output_file,
     pairs,
     planned,
     run_spec,
@@ -29,6 +31,10 @@ from tradewright.risk.limits import Limits
 
 if TYPE_CHECKING:
     from tradewright.core.records import Body
+
+_TOP: Final = 3
+_INVESTED: Final = Decimal("0.98")
+_ROOM: Final = Decimal("0.9")
 
 Data = Annotated[
     Path | None,
@@ -112,11 +118,13 @@ def paper_run(
         max_position_notional=most,
         max_position_shares=settings.max_position_shares,
     )
+    if output is not None:
+        output_file(output)
     wanted = symbols_of(symbols) or (settings.paper_run_symbols if data else ())
     steps = Steps(quiet=as_json)
     with steps.step("load", "Load the market"):
         market = load_market(data, symbols=wanted)
-        plan = Plan("momentum", {"top": str(min(3, len(market.instruments)))}, cash, limits=limits)
+        plan = Plan("momentum", _sized(len(market.instruments), cash, most), cash, limits=limits)
         spec = run_spec(plan, market, first_of_last(market, PAPER_SESSIONS), None)
     side, _ = rehearse_in_process(spec, market, data, settings, steps)
     body = paper_body(side, market, steps.seconds)
@@ -130,6 +138,13 @@ def paper_run(
         show_summary(body, f"Paper run over {market.label}")
     if not (side.parity and side.reconciled):
         raise typer.Exit(1)
+
+
+def _sized(symbols: int, cash: Decimal, most: Decimal) -> dict[str, str]:
+    # Targets that leave room below the limit of a name: prices move before the next decision.
+    top = min(_TOP, symbols)
+    invested = min(_INVESTED, _ROOM * top * most / cash)
+    return {"top": str(top), "invested": format(invested, "f")}
 
 
 def _show(body: Body, folder: Path, *, as_json: bool) -> None:

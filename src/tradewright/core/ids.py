@@ -30,8 +30,8 @@ def _digest(*facts: str) -> str:
     return hashlib.sha256("|".join(facts).encode()).hexdigest()[:_ID_LENGTH]
 
 
-def _price_fact(value: Decimal | None) -> str:
-    return ABSENT if value is None else format(value.quantize(_PRICE_QUANTUM), "f")
+def _price_fact(value: Decimal) -> str:
+    return format(value.quantize(_PRICE_QUANTUM), "f")
 
 
 class Terms(NamedTuple):
@@ -59,11 +59,19 @@ def order_id(
     limit, stop, kind, time in force, strategy, date. `on` is the UTC date and `intent` tells
     equal orders of one day apart. The same asking gives the same id.
     """
-    facts = [symbol, side, format(quantity.normalize(), "f"), _price_fact(terms.limit)]
-    facts += [_price_fact(terms.stop), terms.kind, terms.time_in_force, strategy, on.isoformat()]
-    if intent:
-        facts.append(intent)
-    return OrderId(_digest(*facts))
+    kind, time_in_force, limit, stop = terms
+    asked = (
+        symbol,
+        side,
+        format(quantity.normalize(), "f"),
+        ABSENT if limit is None else _price_fact(limit),
+        ABSENT if stop is None else _price_fact(stop),
+        kind,
+        time_in_force,
+        strategy,
+        on.isoformat(),
+    )
+    return OrderId(_digest(*asked, intent) if intent else _digest(*asked))
 
 
 def child_order_id(parent: OrderId, number: int, *facts: str) -> OrderId:

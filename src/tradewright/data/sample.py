@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tradewright.core.session import Calendar
     from tradewright.data.quality import BoolArray
 
+SIMULATED: Final = "SIMULATED"
+"""The venue of instruments that do not exist."""
 FIRST: Final = date(2014, 1, 2)
 SESSIONS: Final = 750
 
@@ -84,6 +86,7 @@ def sample_market(
         Instrument(
             symbol,
             symbol,
+            venue=SIMULATED,
             listed=days[life.start].date if life.start else None,
             delisted=days[life.stop - 1].date if life.stop < len(days) else None,
         )

@@ -179,8 +179,10 @@ class Engine:
         for order in plan.orders:
             answer = self.desk.place(order, self._context(order, exposure, at, market))
             if type(answer) is Approved:
-                exposure.add(order.instrument, order.side, order.quantity)
                 commands.append(Submit(answer))
+                if len(plan.orders) > 1:
+                    # What is approved counts against what is decided with it.
+                    exposure.add(order.instrument, order.side, order.quantity)
             elif isinstance(answer, Refusal):
                 commands.append(Record(answer))
             else:

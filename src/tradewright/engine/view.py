@@ -41,7 +41,7 @@ class Served:
 class InstantView:
     """See `strategies.strategy.MarketView`; cheap to make, since one is made for every row."""
 
-    __slots__ = ("_equity", "_row", "_served", "holdings")
+    __slots__ = ("_equity", "_row", "_served", "holdings", "universe")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class InstantView:
         """Look at the past from the close of `row`."""
         self._served = served
         self._row = row
+        self.universe = served.universe
         self.holdings = holdings
         self._equity = equity
 
@@ -70,11 +71,6 @@ class InstantView:
     def next_session(self) -> Session:
         """The session after this one."""
         return self._served.calendar.after(self.session)
-
-    @property
-    def universe(self) -> tuple[InstrumentId, ...]:
-        """The instruments, in the order of every array's columns."""
-        return self._served.universe
 
     @property
     def equity(self) -> Decimal | None:

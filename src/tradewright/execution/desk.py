@@ -1,8 +1,8 @@
 """The desk: every order's life as a pure machine; orders and events in, decisions out.
 
 It never forgets an order, and takes nothing twice: an order by its id, a fill by its execution
-id. A fill that was inferred from the venue's running count makes later fills of that order
-count only by what they add to it.
+id or by the filled quantity that it brought its order to. A fill that was inferred from the
+venue's running count makes later fills of that order count only by what they add to it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Desk:
         self._open: dict[OrderId, OrderState] = {}
         self._fills: dict[FillId, Fill] = {}
         self._inferred: set[OrderId] = set()
+        self._counts: set[tuple[OrderId, Decimal | None]] = set()
 
     @property
     def states(self) -> Mapping[OrderId, OrderState]:
@@ -105,7 +106,7 @@ class Desk:
         if state is None:
             return True
         if isinstance(event, Filled):
-            return event.fill.id not in self._fills
+            return not self._is_taken(event)
         after = state.apply(event)
         return (after.status, after.venue_id) != (state.status, state.venue_id)
 
@@ -122,16 +123,20 @@ class Desk:
         state = self._states.get(event.order)
         if state is None:
             return None
-        if isinstance(event, Filled):
+        if type(event) is Filled:
             return self._fill(state, event)
         after = state.apply(event)
-        self._keep(after)
+        self._states[event.order] = after
+        if after.status.is_terminal:
+            self._open.pop(event.order, None)
+        else:
+            self._open[event.order] = after
         return Applied(after)
 
     def _fill(self, state: OrderState, event: Filled) -> Applied:
         fill = event.fill
         order = state.order
-        if fill.id in self._fills:
+        if self._is_taken(event):
             return Applied(state, oddity="repeated fill")
         if (fill.instrument, fill.side) != (order.instrument, order.side):
             raise InvalidInput("fill", fill.id, f"is not of the order {order.id} that it names")
@@ -144,9 +149,18 @@ class Desk:
         if inferred:
             self._inferred.add(order.id)
         self._fills[fill.id] = fill
+        if event.cumulative is not None:
+            self._counts.add((order.id, event.cumulative))
         self._keep(after)
         late = state.status.is_terminal and state.status is not OrderStatus.FILLED
         return Applied(after, fill, f"fill after {state.status}" if late else "")
+
+    def _is_taken(self, event: Filled) -> bool:
+        if event.fill.id in self._fills:
+            return True
+        # Two channels may name one execution differently, but each execution brings its order
+        # to a count of its own.
+        return (event.order, event.cumulative) in self._counts
 
     def _keep(self, state: OrderState) -> None:
         order = state.order.id

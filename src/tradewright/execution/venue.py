@@ -91,7 +91,7 @@ class _Working:
         self.active_at = active_at
         self.cancel_at: datetime | None = None
         self.triggered = False
-        self.extreme: Decimal | None = None
+        self.extreme: Decimal = ZERO
         self.fills = 0
         self.seen_open = False
 
@@ -270,8 +270,7 @@ class SimulatedVenue:
         order = working.order
         if order.kind is OrderKind.MARKET:
             return self._slip(order.side, open_)
-        if working.extreme is None:
-            working.extreme = open_
+        working.extreme = working.extreme or open_
         stop = _stop_level(working)
         if stop is not None:
             sign = order.side.sign
@@ -312,15 +311,15 @@ class SimulatedVenue:
 
     def _trail(self, working: _Working, row: int, against: Price, favour: Price) -> Price | None:
         order, sign = working.order, working.order.side.sign
-        stop = _stop_level(working)
-        if working.triggered or stop is None:
+        stop = _trailing(working)
+        if working.triggered:
             # Triggered and not done: the volume share held it back; it goes on at the next open.
             return None
         if not _reached(sign, against, stop):
             working.extreme = _better(sign, working.extreme, favour)
-            stop = _stop_level(working)
+            stop = _trailing(working)
             close = self._frame.price(row, working.column)
-            if stop is None or close is None or not _reached(sign, close, stop):
+            if close is None or not _reached(sign, close, stop):
                 return None
         working.triggered = True
         # The first valid price at which the stop is reached lies on its far side.
@@ -387,19 +386,18 @@ class SimulatedVenue:
 
 
 def _stop_level(working: _Working) -> Decimal | None:
+    trails = working.order.kind is OrderKind.TRAILING_STOP
+    return _trailing(working) if trails else working.order.stop
+
+
+def _trailing(working: _Working) -> Decimal:
     order = working.order
-    if order.kind is not OrderKind.TRAILING_STOP:
-        return order.stop
-    if working.extreme is None:
-        return None
     away = order.trail_price or working.extreme * (order.trail_fraction or ZERO)
     return working.extreme + order.side.sign * away
 
 
-def _better(sign: int, extreme: Decimal | None, price: Decimal) -> Decimal:
+def _better(sign: int, extreme: Decimal, price: Decimal) -> Decimal:
     # What a trailing stop follows: the lowest price for a buy, the highest for a sell.
-    if extreme is None:
-        return price
     return min(extreme, price) if sign > 0 else max(extreme, price)
 
 

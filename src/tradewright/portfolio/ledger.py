@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from tradewright.core.errors import LedgerError
 from tradewright.core.events import CashMoved, Delisted, DividendPaid, Filled, SplitApplied
@@ -71,6 +71,8 @@ class Ledger:
                 self._same_currency(event.amount.currency)
                 self.cash += event.amount.amount
                 self.deposits += event.amount.amount
+            case _:
+                assert_never(event)
 
     def book(self, fill: Fill) -> None:
         """Book one execution and its fee."""

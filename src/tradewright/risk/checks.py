@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tradewright.core.decisions import Refusal, RefusalCode
 from tradewright.core.frozen import frozen
+from tradewright.core.money import ZERO
 from tradewright.core.orders import OrderKind, Side, TimeInForce
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def exposure_within(order: Order, context: RiskContext) -> Refusal | None:
         numbers = {"net": net, "limit": limits.max_net * equity}
         return Refusal(order, RefusalCode.NET_EXPOSURE, context.at, numbers)
     price = context.price
-    fee = context.commission.fee(0 * gross, order.quantity, price) if price else 0 * gross
+    fee = context.commission.fee(ZERO, order.quantity, price) if price else ZERO
     if gross + fee > limits.leverage * equity:
         numbers = {"cost": gross + fee, "limit": limits.leverage * equity}
         return Refusal(order, RefusalCode.BUYING_POWER, context.at, numbers)

@@ -39,8 +39,8 @@ class _Leg:
 class Exposure:
     """Worst-case exposure of an account, kept up to date as orders are approved.
 
-    `unpriced` names what is held or working without a price: while it is not empty, neither
-    equity nor exposure is known.
+    `equity` is cash and positions at their marks. `unpriced` names what is held or working
+    without a price: while it is not empty, exposure is not known and `equity` is None.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class Exposure:
             legs[name] = _Leg(quantity, mark)
             if mark is not None:
                 equity += quantity * mark
-        self._equity = equity
         for name, side, quantity in working:
             self._reserve(self._leg(name), side, quantity)
         gross = highest = lowest = ZERO
@@ -74,12 +73,8 @@ class Exposure:
             highest += worst[1]
             lowest += worst[2]
         self.unpriced = tuple(unpriced)
+        self.equity = None if unpriced else equity
         self.gross, self.highest, self.lowest = gross, highest, lowest
-
-    @property
-    def equity(self) -> Decimal | None:
-        """Cash and positions at their marks, None while a mark is missing."""
-        return None if self.unpriced else self._equity
 
     def held(self, instrument: InstrumentId) -> Decimal:
         """Return the signed quantity held."""
@@ -99,26 +94,32 @@ class Exposure:
         leg = self._legs.get(instrument)
         if leg is None:
             return quantity
-        buys, sells = leg.buys, leg.sells
+        high, low = leg.held + leg.buys, leg.held - leg.sells
         if side.sign > 0:
-            buys += quantity
+            high += quantity
         else:
-            sells += quantity
-        return max(abs(leg.held + buys), abs(leg.held - sells))
+            low -= quantity
+        return max(abs(high), abs(low))
 
     def after(
         self, instrument: InstrumentId, side: Side, quantity: Decimal
     ) -> tuple[Decimal, Decimal, Decimal]:
         """Return worst-case gross, and highest and lowest net value, with one more order."""
         leg = self._leg(instrument)
-        before = leg.worst()
-        self._reserve(leg, side, quantity)
-        after = leg.worst()
-        self._reserve(leg, side, -quantity)
+        price = leg.price
+        if price is None:
+            return self.gross, self.highest, self.lowest
+        gross, high, low = leg.worst()
+        later_high, later_low = high, low
+        if side.sign > 0:
+            later_high += quantity * price
+        else:
+            later_low -= quantity * price
+        later = max(abs(later_high), abs(later_low))
         return (
-            self.gross + after[0] - before[0],
-            self.highest + after[1] - before[1],
-            self.lowest + after[2] - before[2],
+            self.gross + later - gross,
+            self.highest + later_high - high,
+            self.lowest + later_low - low,
         )
 
     def add(self, instrument: InstrumentId, side: Side, quantity: Decimal) -> None:

@@ -46,15 +46,14 @@ class MovingAverageCross:
     def decide(self, view: MarketView) -> Sequence[Target]:
         """Return targets for the instruments whose state has changed."""
         band = self.band
-        gaps = view.feature(self._gap)
-        if len(gaps) == 1:
-            # One name is the common case on minute bars: most rows end here.
-            gap = gaps.item()
-            holds = bool(view.holdings)
-            if (gap > band and not holds) or (gap < -band and holds):
+        universe, holdings = view.universe, view.holdings
+        if len(universe) == 1:
+            # One name is the common case on minute bars, where most rows end here.
+            gap = view.value(self._gap)
+            if gap < -band if holdings else gap > band:
                 return (self._target(view, 0, gap),)
             return ()
-        universe, holdings = view.universe, view.holdings
+        gaps = view.feature(self._gap)
         return [
             self._target(view, column, gap)
             for column, gap in enumerate(gaps.tolist())

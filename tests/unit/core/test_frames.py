@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.builders import AAA, AT, BBB, NAN, NO_BAR, a_frame, flat_bars
+from tests.builders import AAA, AT, BBB, NAN, NO_BAR, a_frame, dec, flat_bars
 from tradewright.core.errors import InvalidInput, MissingData
 from tradewright.core.frames import FIELDS, BarFrame, from_nanos, to_decimal, to_nanos
 from tradewright.core.ids import InstrumentId
@@ -58,7 +58,7 @@ def test_a_row_is_read_as_a_bar_with_both_clocks() -> None:
     assert bar is not None
     prices = (bar.open, bar.high, bar.low, bar.close)
     assert prices == tuple(map(Decimal, ("10.1", "11.0", "9.5", "10.5")))
-    assert (bar.instrument, bar.volume, bar.start) == (AAA, 100, AT)
+    assert (bar.instrument, bar.volume, bar.start) == (AAA, dec(100), AT)
     assert bar.end == bar.known_at == AT + timedelta(hours=6, minutes=30)
 
 

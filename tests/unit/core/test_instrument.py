@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -67,8 +68,9 @@ def test_notional_is_exact_and_knows_the_multiplier() -> None:
 @pytest.mark.parametrize("field", ["tick", "lot", "multiplier"])
 @pytest.mark.parametrize("value", ["0", "-1"])
 def test_what_cannot_be_traded_is_refused(field: str, value: str) -> None:
+    changes: dict[str, Any] = {field: Decimal(value)}
     with pytest.raises(InvalidInput, match=rf"AAA\.{field}"):
-        an_instrument(**{field: Decimal(value)})
+        an_instrument(**changes)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ EVENTS: Mapping[str, OrderEvent] = {
 }
 
 # Rows are statuses, columns events: `.` keeps the status, `!` is impossible.
-COLUMNS = "submitted unconfirmed accepted cancel_asked cancel_refused failed".split()
+COLUMNS = ("submitted", "unconfirmed", "accepted", "cancel_asked", "cancel_refused", "failed")
 LIVES = """
 pending_new           submitted .                     accepted pending_cancel .   failed
 dry_run               !         .                     .        pending_cancel .   !
@@ -217,7 +217,7 @@ def test_a_refused_cancel_returns_an_order_to_what_it_was() -> None:
 
 def test_a_fill_while_a_cancel_is_under_way_leaves_it_under_way() -> None:
     state = a_state(S.PENDING_CANCEL).apply(a_filled(40))
-    assert (state.status, state.remaining) == (S.PENDING_CANCEL, 60)
+    assert (state.status, state.remaining) == (S.PENDING_CANCEL, dec(60))
 
 
 def test_an_order_keeps_its_venue_id_and_its_latest_time() -> None:
@@ -280,8 +280,9 @@ def test_a_quantity_is_positive(quantity: int) -> None:
 def test_prices_are_positive(
     kind: OrderKind, field: str, others: dict[str, Any], worth: str
 ) -> None:
+    prices = {field: worth} | others
     with pytest.raises(InvalidInput, match=f"^{field}: .* must be positive"):
-        an_order(kind=kind, **{field: worth}, **others)
+        an_order(kind=kind, **prices)
 
 
 @pytest.mark.parametrize("force", list(TimeInForce))

@@ -76,7 +76,7 @@ def test_a_split_multiplies_every_lot_and_leaves_its_cost(
 
 def test_a_lot_too_small_to_survive_a_reverse_split_leaves_the_rest_whole() -> None:
     position, fraction = after([(BUY, "0.000000001", "5"), (BUY, "300", "5")]).split(Fraction(1, 3))
-    assert (position.quantity, fraction) == (100, 0)
+    assert (position.quantity, fraction) == (dec(100), dec(0))
     assert sum(lot.quantity for lot in position.lots) == 100
 
 
@@ -87,4 +87,4 @@ def test_shares_of_a_lot_size_are_cashed_in_below_it() -> None:
 
 def test_a_part_can_be_closed_at_a_price() -> None:
     half = after([(BUY, "10", "5"), (BUY, "10", "7")]).reduced(dec(15), dec(8))
-    assert (half.quantity, half.realised, half.cost) == (5, 35, 35)
+    assert (half.quantity, half.realised, half.cost) == (dec(5), dec(35), dec(35))

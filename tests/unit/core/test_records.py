@@ -144,7 +144,7 @@ def test_a_missing_field_is_refused() -> None:
 )
 def test_a_nested_body_that_breaks_a_rule_is_refused(split: dict[str, str]) -> None:
     with pytest.raises(InvalidInput):
-        from_body(SplitApplied, to_body(SPLIT) | {"split": split})
+        from_body(SplitApplied, {**to_body(SPLIT), "split": dict(split)})
 
 
 def test_every_kept_kind_is_known_by_its_name() -> None:

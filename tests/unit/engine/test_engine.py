@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
-
-import pytest
 
 from tests.builders import (
     AAA,
@@ -21,8 +18,6 @@ from tests.builders import (
     a_fill,
     a_market,
     a_spec,
-    an_instrument,
-    an_order,
     cash,
     dec,
     flat_bars,
@@ -57,7 +52,6 @@ from tradewright.engine.run import assemble, rows_of
 from tradewright.portfolio.construct import Construction
 from tradewright.portfolio.costs import PerShare
 from tradewright.portfolio.sizing import VolatilityTarget
-from tradewright.risk.limits import Limits
 from tradewright.risk.switches import GLOBAL
 
 Weights = Mapping[int, Mapping[str, float]]
@@ -121,7 +115,7 @@ def test_a_decision_becomes_an_approved_order() -> None:
     assert isinstance(submit, Submit)
     assert isinstance(submit.approved, Approved)
     order = submit.approved.order
-    assert (order.side, order.instrument, order.quantity) == (Side.BUY, AAA, 100)
+    assert (order.side, order.instrument, order.quantity) == (Side.BUY, AAA, dec(100))
     assert order.decided_at == submit.approved.at == run.market.frame.known(0)
     assert run.engine.desk.states[order.id].status is OrderStatus.PENDING_NEW
 
@@ -241,7 +235,7 @@ def test_fills_are_booked_with_their_fees_and_only_once() -> None:
     (alert,) = run.handle(Filled(order.id, AT, fill))
     assert isinstance(alert, Alert)
     assert (alert.code, alert.message) == ("order_oddity", f"{order.id}: repeated fill")
-    assert (run.engine.ledger.cash, run.engine.ledger.quantities) == (99, {AAA: 100})
+    assert (run.engine.ledger.cash, run.engine.ledger.quantities) == (dec(99), {AAA: dec(100)})
 
 
 def test_a_late_fill_is_booked_and_told() -> None:
@@ -280,9 +274,9 @@ def test_corporate_actions_move_the_ledger() -> None:
     day = AT.date()
     run.handle(DividendPaid(CashDividend(AAA, day, dec("0.25")), AT))
     run.handle(SplitApplied(Split(AAA, day, Fraction(2)), dec(100), AT))
-    assert (run.engine.ledger.cash, run.engine.ledger.quantities) == (25, {AAA: 200})
+    assert (run.engine.ledger.cash, run.engine.ledger.quantities) == (dec(25), {AAA: dec(200)})
     run.handle(Delisted(Delisting(AAA, day), dec(40), AT))
-    assert (run.engine.ledger.cash, run.engine.ledger.quantities) == (8_025, {})
+    assert (run.engine.ledger.cash, run.engine.ledger.quantities) == (dec(8_025), {})
 
 
 def test_the_equity_follows_the_closes_also_after_the_last_decision() -> None:
@@ -292,7 +286,7 @@ def test_the_equity_follows_the_closes_also_after_the_last_decision() -> None:
     for row in (1, 2):
         run.close(row)
         equities.append((run.engine.price(AAA), run.engine.equity()))
-    assert equities == [(110, 11_000), (130, 13_000)]
+    assert equities == [(dec(110), dec(11_000)), (dec(130), dec(13_000))]
 
 
 def test_the_equity_is_unknown_while_something_held_has_no_price() -> None:
@@ -361,7 +355,7 @@ def test_knowing_more_shows_the_newer_price() -> None:
     run.engine.know(frame.known(0))
     before = run.engine.price(AAA)
     run.engine.know(frame.known(1))
-    assert (before, run.engine.price(AAA)) == (100, 110)
+    assert (before, run.engine.price(AAA)) == (dec(100), dec(110))
 
 
 def test_fees_are_those_of_the_one_model() -> None:

@@ -37,7 +37,7 @@ def test_a_view_says_when_it_is_and_what_is_held() -> None:
     view = a_view(1)
     assert (view.at, view.session, view.next_session) == (DAYS[1].close, DAYS[1], DAYS[2])
     assert view.universe == ("AAA", "BBB")
-    assert (view.holdings, view.equity) == ({AAA: 7}, 5)
+    assert (view.holdings, view.equity) == ({AAA: dec(7)}, dec(5))
 
 
 def test_the_next_session_may_be_unknown() -> None:

@@ -104,7 +104,7 @@ def test_an_order_is_filled_and_booked() -> None:
     account.live(1)
     brokerage = account.brokerage
     assert account.status() is OrderStatus.FILLED
-    assert (brokerage.ledger.cash, brokerage.ledger.quantities) == (4500, {AAA: 50})
+    assert (brokerage.ledger.cash, brokerage.ledger.quantities) == (dec(4500), {AAA: dec(50)})
     assert [fill.quantity for fill in brokerage.fills] == [50]
 
 
@@ -336,7 +336,7 @@ def test_a_replacement_takes_over_what_is_filled() -> None:
     events = account.brokerage.replace(ONE, successor(90), AT)
     assert [event.kind for event in events] == ["replaced", "accepted"]
     state = account.brokerage.orders[OrderId("order-2")]
-    assert (state.filled, state.remaining, state.average_price) == (40, 50, 100)
+    assert (state.filled, state.remaining, state.average_price) == (dec(40), dec(50), dec(100))
     account.live(2)
     account.live(3)
     assert account.status() is OrderStatus.REPLACED

@@ -65,7 +65,7 @@ def test_an_approved_order_is_kept_and_works() -> None:
     order = an_order()
     desk = a_desk(order)
     assert desk.states == desk.open == {ID: OrderState(order, OrderStatus.PENDING_NEW, AT)}
-    assert list(desk.working()) == [(AAA, BUY, 100)]
+    assert list(desk.working()) == [(AAA, BUY, dec(100))]
 
 
 def test_a_refused_order_is_not_kept() -> None:
@@ -153,9 +153,9 @@ def test_fills_are_booked_once_each_by_their_execution_id() -> None:
 def test_what_is_filled_no_longer_works() -> None:
     desk = a_desk(an_order(), an_order(SELL, id=OrderId("order-2"), instrument=BBB))
     applied(desk, fill(1, 40))
-    assert list(desk.working()) == [(AAA, BUY, 60), (BBB, SELL, 100)]
+    assert list(desk.working()) == [(AAA, BUY, dec(60)), (BBB, SELL, dec(100))]
     applied(desk, fill(2, 60))
-    assert list(desk.working()) == [(BBB, SELL, 100)]
+    assert list(desk.working()) == [(BBB, SELL, dec(100))]
     assert set(desk.states) == {"order-1", "order-2"}
 
 
@@ -164,7 +164,7 @@ def test_a_late_fill_after_a_cancel_counts_and_is_odd() -> None:
     told = applied(desk, ACCEPTED, fill(1, 40), CANCELED, fill(2, 10))
     assert told[-1] == (10, "fill after canceled")
     state = desk.states[ID]
-    assert (state.status, state.filled) == (OrderStatus.CANCELED, 50)
+    assert (state.status, state.filled) == (OrderStatus.CANCELED, dec(50))
     assert not desk.open
 
 
@@ -182,7 +182,7 @@ def test_real_fills_after_an_inferred_one_count_only_what_they_add() -> None:
     assert told == [
         (60, ""),
         (None, "fill already counted"),
-        (None, "fill already counted"),
+        (None, "repeated fill"),
         (40, ""),
         (None, "repeated fill"),
     ]

@@ -149,7 +149,7 @@ def test_a_count_without_executions_is_inferred_at_the_price_that_explains_the_a
     (event,) = repairs(state, facts(S.FILLED, 100, "103"), (), lambda _: False, PerShare().fee)
     assert isinstance(event, Filled)
     fill = event.fill
-    assert (fill.quantity, fill.price, event.cumulative) == (60, 105, 100)
+    assert (fill.quantity, fill.price, event.cumulative) == (dec(60), dec(105), dec(100))
     assert fill.id == inferred_fill_id(ID, Decimal(100), dec(105))
     assert fill.fee.amount == 0
     assert state.apply(event).average_price == 103
@@ -182,7 +182,7 @@ def test_mending_twice_changes_nothing_more() -> None:
             if desk.is_news(event):
                 desk.apply(event)
     state = desk.states[ID]
-    assert (state.status, state.filled, len(desk.fills)) == (S.CANCELED, 70, 2)
+    assert (state.status, state.filled, len(desk.fills)) == (S.CANCELED, dec(70), 2)
     assert agrees(state, theirs)
 
 

@@ -14,6 +14,7 @@ from tests.builders import (
     AAA,
     AT,
     BBB,
+    NAN,
     NO_BAR,
     Row,
     a_frame,
@@ -54,6 +55,8 @@ GTC, DAY, IOC, FOK, OPG, CLS = (
 )
 BEFORE = AT - timedelta(hours=1)
 TENTH = Decimal("0.1")
+
+# ruff: noqa: E501 - tables are read by their columns
 
 # open, high, low, close, volume
 CALM: Row = (100.0, 102.0, 98.0, 101.0, 1000.0)
@@ -401,7 +404,8 @@ def test_a_tenth_of_the_volume(
     row: tuple[str, TimeInForce, OrderKind, Mapping[str, str], Sequence[Row], list[str]],
 ) -> None:
     _, force, kind, prices, bars, told = row
-    order = an_order(quantity=250, kind=kind, time_in_force=force, **prices)
+    facts: dict[str, Any] = {"quantity": 250, "kind": kind, "time_in_force": force, **prices}
+    order = an_order(**facts)
     assert happens(bars, order, THIN) == told
 
 
@@ -587,7 +591,7 @@ def test_the_new_quantity_of_a_replacement_includes_what_is_filled() -> None:
     market.venue.close_bar(0)
     (event,) = market.venue.open_bar(1)
     assert isinstance(event, Filled)
-    assert (event.fill.quantity, event.cumulative) == (50, 150)
+    assert (event.fill.quantity, event.cumulative) == (dec(50), dec(150))
     assert not market.venue.working
 
 
@@ -682,3 +686,9 @@ def test_flat_bars_fill_every_kind_at_the_one_price_there_is() -> None:
     ):
         order = numbered(number, kind=kind, **prices)
         assert happens(flat_bars([100.0]), order) == ["0 open: 100 at 100"]
+
+
+def test_a_bar_whose_range_is_not_known_fills_at_its_open_only() -> None:
+    bar = (100.0, NAN, NAN, 101.0, 1000.0)
+    assert happens([bar], an_order(kind=LIMIT, limit="99", time_in_force=GTC)) == []
+    assert happens([bar], an_order(kind=LIMIT, limit="100")) == ["0 open: 100 at 100"]

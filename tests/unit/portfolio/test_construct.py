@@ -48,8 +48,9 @@ def plan(
     return construct(targets, holdings, known, how or Construction())
 
 
-def told(orders: Plan) -> list[tuple[str, str, Decimal]]:
-    return [(o.side.value, o.instrument, o.quantity) for o in orders.orders]
+def told(orders: Plan) -> list[tuple[str, str, int]]:
+    assert all(order.quantity == int(order.quantity) for order in orders.orders)
+    return [(o.side.value, o.instrument, int(o.quantity)) for o in orders.orders]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_a_snapshot_does_not_move_with_the_ledger() -> None:
     ledger = booked(filled(BUY, "10", "5"))
     before = ledger.snapshot()
     ledger.apply(filled(SELL, "10", "5"))
-    assert (before.cash, before.positions[AAA].quantity) == (-50, 10)
+    assert (before.cash, before.positions[AAA].quantity) == (dec(-50), dec(10))
 
 
 def test_lots_remember_when_they_were_opened() -> None:
@@ -176,13 +176,15 @@ def test_lots_remember_when_they_were_opened() -> None:
     ledger = booked(filled(BUY, "10", "5"), filled(BUY, "10", "6", at=later))
     ledger.apply(filled(SELL, "15", "7", at=later))
     (lot,) = ledger.positions[AAA].lots
-    assert (lot.opened_at, lot.quantity, lot.price) == (later, 5, 6)
+    assert (lot.opened_at, lot.quantity, lot.price) == (later, dec(5), dec(6))
 
 
 def test_a_multiplier_scales_cash_but_not_quantity() -> None:
     ledger = Ledger({AAA: an_instrument(multiplier=Decimal(100))})
     ledger.apply(filled(BUY, "2", "1.50", "1.30"))
-    assert (ledger.cash, ledger.quantities[AAA]) == (dec("-301.30"), 2)
+    assert (ledger.cash, ledger.quantities[AAA]) == (dec("-301.30"), dec(2))
+    ledger.apply(delisted("0.50"))
+    assert ledger.cash == dec("-201.30")
 
 
 def test_a_fill_of_an_unknown_instrument_stops() -> None:

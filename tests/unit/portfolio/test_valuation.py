@@ -13,13 +13,13 @@ MARKS = {AAA: dec("10.50"), BBB: dec(20)}
 
 def test_longs_and_shorts_are_valued_apart() -> None:
     value = valuation(dec(1000), {AAA: dec(100), BBB: dec(-10)}, MARKS.get)
-    assert (value.long, value.short) == (1050, 200)
-    assert (value.equity, value.gross, value.net) == (1850, 1250, 850)
+    assert (value.long, value.short) == (dec(1050), dec(200))
+    assert (value.equity, value.gross, value.net) == (dec(1850), dec(1250), dec(850))
 
 
 def test_without_positions_the_equity_is_the_cash() -> None:
     value = valuation(dec("-3.50"), {}, MARKS.get)
-    assert (value.equity, value.gross, value.net) == (dec("-3.50"), 0, 0)
+    assert (value.equity, value.gross, value.net) == (dec("-3.50"), dec(0), dec(0))
 
 
 def test_a_missing_mark_is_named_and_leaves_the_equity_unknown() -> None:

@@ -34,7 +34,8 @@ class Case(NamedTuple):
 
 def asked(case: Case) -> tuple[Order, RiskContext]:
     order = an_order(**case.order)
-    limits = replace(WIDE, **{name: dec(value) for name, value in case.limits.items()})
+    changes: dict[str, Any] = {name: dec(value) for name, value in case.limits.items()}
+    limits = replace(WIDE, **changes)
     return order, a_context(order, limits=limits, **case.context)
 
 
@@ -252,11 +253,33 @@ def test_a_refusal_carries_its_order_its_time_and_numbers_that_can_be_written(
     assert all(isinstance(value, Decimal | str) for value in refusal.context.values())
 
 
-def test_a_refusal_shows_the_numbers_that_decided() -> None:
-    order, context = asked(Case(context=poor("4000")))
+@pytest.mark.parametrize(
+    ("case", "numbers"),
+    [
+        (Case(limits={"max_order_notional": 9000}), {"notional": 10_000, "limit": 9_000}),
+        (Case(limits={"max_position_notional": 9000}), {"notional": 10_000, "limit": 9_000}),
+        (Case(limits={"max_position_shares": 90}), {"shares": 100, "limit": 90}),
+        (Case(context=poor("4000")), {"gross": 10_000, "limit": 8_000}),
+        (Case(SELLS, poor("8000"), {"max_net": "0.5"}), {"net": 10_000, "limit": 4_000}),
+        (
+            Case(context=poor("8000") | {"commission": PerShare()}, limits={"leverage": "1.25"}),
+            {"cost": 10_001, "limit": 10_000},
+        ),
+        (
+            Case(SELLS | {"reduce_only": True}, holding({"AAA": 60})),
+            {"reducible": 60},
+        ),
+        (
+            Case({"kind": LIMIT, "limit": "200"}),
+            {"price": 200, "last": 100},
+        ),
+    ],
+)
+def test_a_refusal_shows_the_numbers_that_decided(case: Case, numbers: Mapping[str, int]) -> None:
+    order, context = asked(case)
     refusal = PreTradeGate().check(order, context)
     assert isinstance(refusal, Refusal)
-    assert refusal.context == {"gross": 10_000, "limit": 8_000}
+    assert refusal.context == numbers
 
 
 REDUCING: dict[str, tuple[Mapping[str, Any], Any]] = {
@@ -374,8 +397,8 @@ def test_the_first_refusal_in_the_gates_order_is_the_answer() -> None:
     }
     order = {"quantity": "100.5", "reduce_only": True}
     said = [answer(Case(order, wrong))]
-    for name in right:
-        wrong[name] = right[name]
+    for name, value in right.items():
+        wrong[name] = value
         said.append(
             answer(Case(order | {"quantity": "100"} if name == "instrument" else order, wrong))
         )

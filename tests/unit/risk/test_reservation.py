@@ -31,12 +31,14 @@ def test_worst_cases(
     held: int, working: list[Working], gross: int, highest: int, lowest: int
 ) -> None:
     exposure = an_exposure({"AAA": held}, *working)
-    assert (exposure.gross, exposure.highest, exposure.lowest) == (gross, highest, lowest)
+    assert (exposure.gross, exposure.highest, exposure.lowest) == tuple(
+        map(Decimal, (gross, highest, lowest))
+    )
 
 
 def test_instruments_add_up() -> None:
     exposure = an_exposure({"AAA": 10, "BBB": -10}, ("BBB", SELL, 5), equity_cash=500)
-    assert (exposure.gross, exposure.highest, exposure.lowest) == (2500, 0, -500)
+    assert (exposure.gross, exposure.highest, exposure.lowest) == (dec(2500), dec(0), dec(-500))
     assert exposure.equity == 500
 
 
@@ -73,10 +75,10 @@ def test_the_largest_position_that_could_follow(held: int, side: Side, worst: in
 def test_asking_what_would_follow_changes_nothing() -> None:
     exposure = an_exposure({"AAA": 10})
     before = (exposure.gross, exposure.highest, exposure.lowest)
-    assert exposure.after(BBB, SELL, dec(5)) == (1500, 1000, 500)
-    assert exposure.after(AAA, BUY, dec(5)) == (1500, 1500, 1000)
+    assert exposure.after(BBB, SELL, dec(5)) == (dec(1500), dec(1000), dec(500))
+    assert exposure.after(AAA, BUY, dec(5)) == (dec(1500), dec(1500), dec(1000))
     assert (exposure.gross, exposure.highest, exposure.lowest) == before
-    assert exposure.after(AAA, BUY, dec(5)) == (1500, 1500, 1000)
+    assert exposure.after(AAA, BUY, dec(5)) == (dec(1500), dec(1500), dec(1000))
 
 
 def test_an_approved_order_is_reserved_for_the_next_one() -> None:
@@ -102,3 +104,32 @@ def test_what_is_held_is_told() -> None:
     exposure = an_exposure({"AAA": -7})
     assert exposure.held(AAA) == -7
     assert exposure.held(InstrumentId("ZZZ")) == 0
+
+
+def test_an_order_without_a_price_adds_nothing_that_is_known() -> None:
+    exposure = an_exposure({}, prices={})
+    assert exposure.after(AAA, BUY, dec(5)) == (dec(0), dec(0), dec(0))
+
+
+@pytest.mark.parametrize(
+    ("held", "equity"),
+    [({"AAA": 10}, "1500"), ({"BBB": -3}, "440"), ({"AAA": 2, "BBB": 1}, "720")],
+)
+def test_equity_is_cash_and_positions_at_their_marks(held: dict[str, int], equity: str) -> None:
+    exposure = an_exposure(held, equity_cash=500, prices={"AAA": 100, "BBB": 20})
+    assert exposure.equity == dec(equity)
+
+
+@pytest.mark.parametrize(
+    ("working", "side", "worst"),
+    [
+        ([("AAA", BUY, 4)], BUY, 19),
+        ([("AAA", SELL, 30)], SELL, 25),
+        ([("AAA", SELL, 30)], BUY, 20),
+        ([("AAA", BUY, 4), ("AAA", SELL, 3)], SELL, 14),
+    ],
+)
+def test_the_largest_position_counts_all_that_works(
+    working: list[Working], side: Side, worst: int
+) -> None:
+    assert an_exposure({"AAA": 10}, *working).worst_position(AAA, side, Decimal(5)) == worst

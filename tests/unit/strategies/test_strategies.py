@@ -151,10 +151,10 @@ def test_a_cross_is_asked_for_only_when_its_state_changes(
 def test_averages_that_cannot_cross_and_weights_nobody_carries_are_refused() -> None:
     for wrong in ({"fast": 30}, {"fast": 0}, {"invested": 0.0}, {"invested": 1.01}):
         with pytest.raises(InvalidInput):
-            MovingAverageCross(**wrong)  # type: ignore[arg-type]
+            MovingAverageCross(**wrong)
     for wrong in ({"top": 0}, {"invested": 0.0}, {"invested": 1.01}, {"skip": 252}):
         with pytest.raises(InvalidInput):
-            Momentum(**wrong)  # type: ignore[arg-type]
+            Momentum(**wrong)
 
 
 def test_strategies_say_what_they_need() -> None:
