@@ -89,8 +89,6 @@ async def check_database(url: str, told: dict[str, Any]) -> None:
     assert len(attempts) == len(set(attempts))
     with psycopg.connect(url) as link:
         fills = link.execute("SELECT count(*), count(DISTINCT execution_id) FROM fills").fetchone()
-        stored: dict[str, str] = dict(
-            link.execute("SELECT client_order_id, status FROM orders").fetchall()
-        )
+        rows = link.execute("SELECT client_order_id, status FROM orders").fetchall()
     assert fills == (len(told["fills"]), len(told["fills"]))
     assert dict(rows) == told["orders"]

@@ -50,4 +50,3 @@ def _parse(kind: type, field: str, text: str) -> object:
     except ValueError:
         remedy = f"choose one of: {', '.join(choices)}" if choices else ""
         raise InvalidInput(field, text, f"is not a {kind.__name__}", remedy) from None
-

@@ -115,4 +115,3 @@ class Rebalance(StrEnum):
         if self is Rebalance.WEEK:
             return now.isocalendar()[:2] != then.isocalendar()[:2]
         return (now.year, now.month) != (then.year, then.month)
-
