@@ -193,6 +193,8 @@ def _transitions() -> dict[tuple[OrderStatus, OrderEventKind], OrderStatus]:
 
 
 TRANSITIONS: Final = _transitions()
+_PRICE_FIELDS: Final = ("limit", "stop", "trail_price", "trail_fraction")
+_NO_PRICES: Final = (None, None, None, None)
 
 
 @frozen
@@ -223,17 +225,20 @@ class Order:
         """Refuse a quantity or prices that do not fit the kind."""
         if self.quantity <= 0:
             raise InvalidInput("quantity", self.quantity, "must be positive")
-        if self.kind is OrderKind.MARKET:
-            if self.limit is None and self.stop is None and self.trail_price is None:
-                return
-            raise InvalidInput("kind", self.kind, "takes no limit, stop or trail")
+        if self.kind is OrderKind.MARKET and self._prices() == _NO_PRICES:
+            return
         self._check_prices()
+
+    def _prices(self) -> tuple[Decimal | None, ...]:
+        return (self.limit, self.stop, self.trail_price, self.trail_fraction)
 
     def _check_prices(self) -> None:
         kind = self.kind
+        trails = (self.trail_price is not None) + (self.trail_fraction is not None)
+        if trails > 1:
+            raise InvalidInput("trail", self._prices()[2:], "is given twice", "give one of them")
         wants_limit = kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
         wants_stop = kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
-        trails = sum(trail is not None for trail in (self.trail_price, self.trail_fraction))
         for field, given, wanted in (
             ("limit", self.limit is not None, wants_limit),
             ("stop", self.stop is not None, wants_stop),
@@ -242,8 +247,7 @@ class Order:
             if given != wanted:
                 rule = "is needed for" if wanted else "does not go with"
                 raise InvalidInput(field, getattr(self, field, trails), f"{rule} a {kind} order")
-        for field in ("limit", "stop", "trail_price", "trail_fraction"):
-            value = getattr(self, field)
+        for field, value in zip(_PRICE_FIELDS, self._prices(), strict=True):
             if value is not None and value <= 0:
                 raise InvalidInput(field, value, "must be positive")
 
@@ -291,15 +295,14 @@ class OrderState:
 
         The caller has made sure that a fill is not applied twice.
         """
-        if event.kind is OrderEventKind.FILLED:
-            return self._fill(event.fill)
-        if event.kind is OrderEventKind.REPORTED:
+        kind = event.kind
+        status = TRANSITIONS.get((self.status, kind))
+        if status is None:
+            if event.kind is OrderEventKind.FILLED:
+                return self._fill(event.fill)
+            if event.kind is not OrderEventKind.REPORTED:
+                raise InvalidTransition(self.order.id, self.status, kind)
             status = self._reported(event.status)
-        else:
-            following = TRANSITIONS.get((self.status, event.kind))
-            if following is None:
-                raise InvalidTransition(self.order.id, self.status, event.kind)
-            status = following
         if status is OrderStatus.NEW and self.filled:
             status = OrderStatus.PARTIALLY_FILLED
         return OrderState(

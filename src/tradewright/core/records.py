@@ -25,7 +25,7 @@ from typing import (
     get_type_hints,
 )
 
-from tradewright.core import decisions, events, ids, market, money, orders, session
+from tradewright.core import decisions, events, ids, instrument, market, money, orders, session
 from tradewright.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -149,10 +149,10 @@ def _plain(value: object) -> JsonValue:  # noqa: PLR0911 - one return a kind of 
 def _hints(kind: type) -> dict[str, Any]:
     # The vocabulary imports its types for checking only; they are looked up here.
     names: dict[str, Any] = {}
-    for module in (ids, market, money, orders, session, decisions, events):
+    for module in (ids, instrument, market, money, orders, session, decisions, events):
         names.update(vars(module))
     names.update(datetime=datetime, date=date, timedelta=timedelta, Fraction=Fraction)
-    names.update(Decimal=Decimal, Mapping=dict)
+    names.update(Decimal=Decimal, Mapping=dict, JsonValue=object)
     hints = get_type_hints(kind, globalns=names)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
@@ -165,7 +165,9 @@ def from_body(kind: type, body: Mapping[str, JsonValue]) -> Any:  # noqa: ANN401
         raise InvalidInput(f"{kind.__name__}.{min(unknown)}", "", "is no field of its kind")
     try:
         return kind(**{name: _read(hints[name], value) for name, value in body.items()})
-    except (TypeError, ArithmeticError, KeyError) as error:
+    except InvalidInput:
+        raise
+    except (TypeError, ValueError, ArithmeticError, KeyError) as error:
         raise InvalidInput(kind.__name__, dict(body), f"does not fit its kind: {error}") from error
 
 

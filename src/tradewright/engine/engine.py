@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tradewright.core.signals import Target
     from tradewright.data.history import History
     from tradewright.engine.view import Served
-    from tradewright.execution.desk import Desk
+    from tradewright.execution.desk import Applied, Desk
     from tradewright.portfolio.costs import Commission
     from tradewright.portfolio.ledger import Ledger
     from tradewright.risk.limits import Limits
@@ -101,6 +101,7 @@ class Engine:
         self.ledger = ledger
         self.switches = Switches()
         self._decide = strategy.decide
+        self._apply = desk.apply
         self._quantities = ledger.quantities
         self._served = served
         self._history = served.history
@@ -118,9 +119,16 @@ class Engine:
         if type(event) is BarClosed:
             row = event.row
             self._advance(row)
+            self._marks.clear()
             return self._decided(row) if self._first <= row < self._stop else _QUIET
         if type(event) in _ORDER_EVENTS:
-            return self._order_event(event)  # type: ignore[arg-type]
+            applied = self._apply(event)  # type: ignore[arg-type]
+            if applied is not None:
+                if applied.booked is not None:
+                    self.ledger.book(applied.booked)
+                if not applied.oddity:
+                    return _QUIET
+            return self._odd(event, applied)  # type: ignore[arg-type]
         if isinstance(event, _BOOK_EVENTS):
             self.ledger.apply(event)
         elif isinstance(event, SwitchChanged):
@@ -134,6 +142,7 @@ class Engine:
         row = self._served.frame.row_at(at)
         if row > self._history.row:
             self._history.advance(row)
+            self._marks.clear()
 
     def review(self, order: Order, at: datetime) -> Approved | Refusal:
         """Check again an order that was approved and not sent, as if it were new now."""
@@ -160,7 +169,6 @@ class Engine:
 
     def _decided(self, row: int) -> tuple[Command, ...]:
         view = InstantView(self._served, row, self._quantities, self.equity)
-        self._marks.clear()
         targets = self._decide(view)
         return self._place(targets, view.at) if targets else _QUIET
 
@@ -230,13 +238,8 @@ class Engine:
         value = self._served.features[self._sizing_feature].item(self._history.row, column)
         return Decimal(repr(value)) if value == value else None  # noqa: PLR0124 - not NaN
 
-    def _order_event(self, event: OrderEvent) -> tuple[Command, ...]:
-        applied = self.desk.apply(event)
+    def _odd(self, event: OrderEvent, applied: Applied | None) -> tuple[Command, ...]:
         if applied is None:
             what = f"{event.kind} for order {event.order}, which is not ours"
             return (Alert("order_unknown", what, event.at), Record(event))
-        if applied.booked is not None:
-            self.ledger.book(applied.booked)
-        if not applied.oddity:
-            return _QUIET
         return (Alert("order_oddity", f"{event.order}: {applied.oddity}", event.at),)
