@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tradewright.adapters.embedded.process import wait_until
+from tradewright.cli.main import main
+from tradewright.settings import ALIASES, environment_names
 
 LEAN = Path(__file__).parents[3] / "shared/data/lean"
 PROCESSES = Path("/proc")
@@ -153,6 +155,8 @@ def left_in(folder: Path) -> list[str]:
     found = []
     place = str(folder)
     for entry in PROCESSES.glob("[0-9]*"):
+        if int(entry.name) == os.getpid():
+            continue
         try:
             cwd = str((entry / "cwd").readlink())
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -200,3 +204,31 @@ def interrupt(command: Running, *, group: bool) -> Told:
     """Press Ctrl-C and wait for the end."""
     command.signal(signal.SIGINT, group=group)
     return command.end()
+
+
+class Inside:
+    """Commands run inside this process, in a folder, for what needs no process of its own."""
+
+    def __init__(
+        self, folder: Path, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch
+    ) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        self._patch = patch
+        patch.chdir(folder)
+        for name in (*environment_names(), *ALIASES, "FORCE_COLOR"):
+            patch.delenv(name, raising=False)
+
+    def set(self, **settings: str) -> None:
+        """Give settings by the environment."""
+        for name, value in settings.items():
+            self._patch.setenv(name, value)
+
+    def run(self, *arguments: str) -> Told:
+        """Run a command to its end."""
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        out, err = self._capsys.readouterr()
+        code = ended.value.code
+        return Told(code if isinstance(code, int) else 1, out, err)

@@ -45,14 +45,15 @@ from tradewright.core.events import (
 )
 from tradewright.core.ids import FillId, InstrumentId, OrderId, VenueOrderId
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
-from tradewright.core.orders import Order, OrderStatus, Side
-from tradewright.core.session import Calendar
+from tradewright.core.orders import Order, OrderStatus, Side, TimeInForce
+from tradewright.core.session import Calendar, Timeframe
 from tradewright.engine.engine import Engine
 from tradewright.engine.run import assemble, rows_of
 from tradewright.portfolio.construct import Construction
 from tradewright.portfolio.costs import PerShare
 from tradewright.portfolio.sizing import VolatilityTarget
 from tradewright.risk.switches import GLOBAL
+from tradewright.strategies.strategy import Needs
 
 Weights = Mapping[int, Mapping[str, float]]
 OPENED = CashMoved(cash("10000"), AT, "opening balance")
@@ -367,3 +368,20 @@ def test_commands_for_an_unchanged_wish_are_none() -> None:
     run = Run({"AAA": [100.0] * 3}, {0: ALL, 1: ALL})
     run.fill(run.orders(0)[0])
     assert run.close(1) == ()
+
+
+def test_within_a_session_the_market_is_open_and_an_opening_order_is_too_late() -> None:
+    market = a_market({"AAA": flat_bars([100.0] * 6)}, per_session=3)
+    how = Construction(time_in_force=TimeInForce.OPG)
+    spec = a_spec(market, timeframe=Timeframe.MINUTE, construction=how, first=AT.date())
+    day = market.frame.sessions[0].date
+    strategy = Planned({day: ALL}, Needs(Timeframe.MINUTE))
+    engine = assemble(spec, market, rows_of(spec, market), strategy=strategy)
+    engine.handle(OPENED)
+    engine.handle(CLEAR)
+    said: list[str] = []
+    for row in range(3):
+        (command,) = engine.handle(BarClosed(market.frame, row))
+        refused = isinstance(command, Record) and isinstance(command.subject, Refusal)
+        said.append(command.subject.code.value if refused else "sent")  # type: ignore[union-attr]
+    assert said == ["market_closed", "market_closed", "sent"]

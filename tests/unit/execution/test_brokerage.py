@@ -287,6 +287,9 @@ def test_what_was_never_marked_counts_at_its_cost() -> None:
     assert account.brokerage.price(AAA) is None
     assert account.brokerage.equity() == 10_000
     assert account.brokerage.buying_power() == 9_000
+    out = an_order(SELL, 10, id=OrderId("order-2"))
+    (accepted,) = account.brokerage.submit(out, BEFORE)
+    assert accepted.kind == "accepted"
 
 
 def test_a_cancel_is_told_and_one_too_late_is_refused() -> None:

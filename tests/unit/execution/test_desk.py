@@ -261,3 +261,9 @@ def test_late_news_of_an_ended_order_is_none() -> None:
     assert not desk.is_news(Rejected(ID, AT, "late"))
     assert not desk.is_news(ACCEPTED)
     assert desk.is_news(fill(1, 10))
+
+
+def test_an_inferred_fill_adds_nothing_to_real_ones_that_told_no_running_count() -> None:
+    desk = a_desk()
+    assert applied(desk, fill(1, 60), inferred(60, 60))[-1] == (None, "fill already counted")
+    assert desk.states[ID].filled == 60

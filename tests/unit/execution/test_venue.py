@@ -692,3 +692,17 @@ def test_a_bar_whose_range_is_not_known_fills_at_its_open_only() -> None:
     bar = (100.0, NAN, NAN, 101.0, 1000.0)
     assert happens([bar], an_order(kind=LIMIT, limit="99", time_in_force=GTC)) == []
     assert happens([bar], an_order(kind=LIMIT, limit="100")) == ["0 open: 100 at 100"]
+
+
+def test_the_first_row_of_a_frame_begins_a_session_also_if_it_is_the_only_one() -> None:
+    told = happens([CALM, CALM], an_order(time_in_force=OPG), per_session=2)
+    assert told == ["0 open: 100 at 100"]
+
+
+def test_an_order_that_arrives_as_the_market_closes_is_for_the_next_session() -> None:
+    market = Market([CALM, GAP_UP])
+    market.venue.open_bar(0)
+    market.venue.accept(an_order(), market.frame.known(0))
+    assert market.venue.close_bar(0) == []
+    market.row = 1
+    assert market.live() == ["1 open: 100 at 110"]
