@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tradewright import __version__
-from tradewright.core.errors import InvalidInput, MissingData
+from tradewright.core.errors import InvalidInput, MissingData, UnknownName
 from tradewright.core.money import parse_decimal
 from tradewright.engine.run import RunSpec
+from tradewright.portfolio.construct import Construction
+from tradewright.portfolio.sizing import FixedFraction, VolatilityTarget
 from tradewright.risk.limits import Limits
 from tradewright.strategies.registry import strategy_of
 
@@ -24,10 +26,14 @@ if TYPE_CHECKING:
 
     from tradewright.core.session import Timeframe
     from tradewright.data.history import MarketData
+    from tradewright.portfolio.sizing import Sizing
 
 _FEWEST_SESSIONS: Final = 2
 _TWO_BPS: Final = Decimal(2)
-_COSTS: Final = ("commission", "slippage_bps", "volume_share")
+_OURS: Final = (
+    *("commission", "slippage_bps", "volume_share"),
+    *("sizing", "fraction", "target_volatility", "min_trade"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Plan:
     slippage_bps: Decimal = _TWO_BPS
     volume_share: Decimal | None = None
     limits: Limits = field(default_factory=Limits)
+    construction: Construction = field(default_factory=Construction)
 
     @property
     def timeframe(self) -> Timeframe:
@@ -49,8 +56,8 @@ class Plan:
 
 
 def planned(strategy: str, capital: Decimal, choices: Mapping[str, str]) -> Plan:
-    """Sort `name=value` choices into costs and parameters of the strategy."""
-    parameters = {name: value for name, value in choices.items() if name not in _COSTS}
+    """Sort `name=value` choices into costs, sizing and parameters of the strategy."""
+    parameters = {name: value for name, value in choices.items() if name not in _OURS}
     share = choices.get("volume_share")
     return Plan(
         strategy,
@@ -59,7 +66,29 @@ def planned(strategy: str, capital: Decimal, choices: Mapping[str, str]) -> Plan
         choices.get("commission", "ib-fixed"),
         amount(choices.get("slippage_bps", "2"), "slippage_bps", zero=True),
         amount(share, "volume_share") if share else None,
+        construction=Construction(
+            _sizing(choices),
+            min_trade=amount(choices.get("min_trade", "0"), "min_trade", zero=True),
+        ),
     )
+
+
+def _sizing(choices: Mapping[str, str]) -> Sizing:
+    name = choices.get("sizing", "fraction")
+    if name == "fraction":
+        _refuse_other(choices, "target_volatility", name)
+        return FixedFraction(amount(choices.get("fraction", "1"), "fraction"))
+    if name == "volatility":
+        _refuse_other(choices, "fraction", name)
+        return VolatilityTarget(
+            amount(choices.get("target_volatility", "0.10"), "target_volatility")
+        )
+    raise UnknownName("sizing", name, ("fraction", "volatility"))
+
+
+def _refuse_other(choices: Mapping[str, str], other: str, sizing: str) -> None:
+    if other in choices:
+        raise InvalidInput(other, choices[other], f"does not go with sizing={sizing}")
 
 
 def first_of_last(market: MarketData, sessions: int) -> date:
@@ -134,6 +163,7 @@ def run_spec(plan: Plan, market: MarketData, first: date | None, last: date | No
         commission=plan.commission,
         slippage_bps=plan.slippage_bps,
         volume_share=plan.volume_share,
+        construction=plan.construction,
         timeframe=frame.timeframe,
         data=market.label,
     )

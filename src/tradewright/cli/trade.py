@@ -65,7 +65,8 @@ def backtest(
         typer.Option(
             "--set",
             help="name=value: a parameter of the strategy (top=5, rebalance=month), or "
-            "commission, slippage_bps, volume_share.",
+            "commission, slippage_bps, volume_share, sizing (fraction, volatility), fraction, "
+            "target_volatility, min_trade.",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -319,7 +319,8 @@ class OrderState:
     def _reported(self, status: OrderStatus) -> OrderStatus:
         if self.status.is_terminal or status.rank < self.status.rank:
             return self.status
-        return status
+        # That an order is filled is for its fills to say.
+        return self.status if status is OrderStatus.FILLED else status
 
     def _fill(self, fill: Fill) -> OrderState:
         filled = self.filled + fill.quantity

@@ -17,7 +17,6 @@ from functools import cache
 from typing import (
     TYPE_CHECKING,
     Any,
-    Literal,
     TypeAlias,
     Union,
     get_args,
@@ -181,8 +180,6 @@ def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a
         return tuple(_read(get_args(hint)[0], item) for item in value)
     if origin is dict:
         return dict(value)
-    if origin is Literal:
-        return value
     if hint is None or value is None:
         return None
     hint = getattr(hint, "__supertype__", hint)

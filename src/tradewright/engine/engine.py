@@ -69,16 +69,31 @@ class _Market(NamedTuple):
     trades_on: date | None
 
 
-class _Marks(dict["InstrumentId", "tuple[Decimal | None, int]"]):
-    # Last price and its age in rows, looked up once an instrument and decision.
-    def __init__(self, history: History) -> None:
+class _Mark(NamedTuple):
+    price: Decimal | None
+    age: int
+    value: Decimal | None
+
+
+_UNMARKED: Final = _Mark(None, 0, None)
+
+
+class _Marks(dict["InstrumentId", _Mark]):
+    # Last price, its age in rows and what a unit counts in the book: looked up once an
+    # instrument and decision.
+    def __init__(self, history: History, instruments: Mapping[InstrumentId, Instrument]) -> None:
         super().__init__()
         self._history = history
+        self._instruments = instruments
 
-    def __missing__(self, instrument: InstrumentId) -> tuple[Decimal | None, int]:
+    def __missing__(self, instrument: InstrumentId) -> _Mark:
         frame = self._history.frame
         found = self._history.price(frame.index(instrument)) if instrument in frame else None
-        mark = self[instrument] = found or (None, 0)
+        mark = _UNMARKED
+        if found is not None:
+            price, age = found
+            mark = _Mark(price, age, price * self._instruments[instrument].multiplier)
+        self[instrument] = mark
         return mark
 
 
@@ -110,7 +125,7 @@ class Engine:
         self._rules = rules
         self._first, self._stop = decides.start, decides.stop
         self._halted: set[InstrumentId] = set()
-        self._marks = _Marks(served.history)
+        self._marks = _Marks(served.history, instruments)
         self._session: Session | None = None
         self._sizing_feature = f"volatility_{rules.construction.sizing.volatility_window}"
 
@@ -152,7 +167,7 @@ class Engine:
             if state.order.id != order.id
         )
         self._marks.clear()
-        exposure = Exposure(self.ledger.cash, self.ledger.quantities, others, self.price)
+        exposure = Exposure(self.ledger.cash, self.ledger.quantities, others, self._value)
         return self.desk.review(order, self._context(order, exposure, at, self._market(at)))
 
     def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:
@@ -161,11 +176,14 @@ class Engine:
 
     def equity(self) -> Decimal | None:
         """Cash and positions at the last prices; None while a price is missing."""
-        return Exposure(self.ledger.cash, self.ledger.quantities, (), self.price).equity
+        return Exposure(self.ledger.cash, self.ledger.quantities, (), self._value).equity
 
     def price(self, instrument: InstrumentId) -> Decimal | None:
         """Return the last known price, None before the first."""
-        return self._marks[instrument][0]
+        return self._marks[instrument].price
+
+    def _value(self, instrument: InstrumentId) -> Decimal | None:
+        return self._marks[instrument].value
 
     def _decided(self, row: int) -> tuple[Command, ...]:
         view = InstantView(self._served, row, self._quantities, self.equity)
@@ -177,9 +195,9 @@ class Engine:
         pending: dict[InstrumentId, Decimal] = {}
         for name, side, quantity in working:
             pending[name] = pending.get(name, ZERO) + side.sign * quantity
-        exposure = Exposure(self.ledger.cash, self._quantities, working, self.price)
+        exposure = Exposure(self.ledger.cash, self._quantities, working, self._value)
         holdings = Holdings(
-            exposure.equity, self._quantities, pending, self.price, self._volatility
+            exposure.equity, self._quantities, pending, self._value, self._volatility
         )
         plan = construct(targets, holdings, self._instruments, self._rules.construction)
         commands: list[Command] = []
@@ -204,7 +222,7 @@ class Engine:
         self, order: Order, exposure: Exposure, at: datetime, market: _Market
     ) -> RiskContext:
         name = order.instrument
-        price, age = self._marks[name]
+        price, age, _ = self._marks[name]
         return RiskContext(
             at,
             self._rules.limits,

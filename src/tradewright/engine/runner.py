@@ -251,6 +251,10 @@ class Runner:
                 return
 
     async def _cancel(self, command: Cancel) -> None:
+        state = self.engine.desk.states.get(command.order)
+        if state is None or state.status.is_terminal:
+            # It has ended while the cancel was being decided: there is nothing left to cancel.
+            return
         await self._believe(CancelAsked(command.order, self._ports.clock.now(), command.reason))
         try:
             await self._ports.broker.cancel(command.order)

@@ -57,6 +57,7 @@ class SimulatedBrokerage:
     ) -> None:
         """Open the account after `row` with `cash`; it can pay for `leverage` times its equity."""
         self._venue = SimulatedVenue(frame, instruments, model)
+        self._instruments = instruments
         self._frame = frame
         self._leverage = leverage
         self.ledger = Ledger(instruments)
@@ -142,20 +143,14 @@ class SimulatedBrokerage:
 
     def equity(self) -> Decimal:
         """Cash and positions at the last closes (positions never marked count at cost)."""
-        positions = self.ledger.positions
-
-        def mark(name: InstrumentId) -> Decimal:
-            price = self.price(name)
-            return positions[name].average if price is None else price
-
-        value = valuation(self.ledger.cash, self.ledger.quantities, mark)
+        value = valuation(self.ledger.cash, self.ledger.quantities, self._unit_value)
         return self.ledger.cash + value.net
 
     def buying_power(self) -> Decimal:
         """Return leverage × equity less positions and what working orders would open."""
         gross = ZERO
-        for name, position in self.ledger.positions.items():
-            gross += abs(position.quantity) * (self.price(name) or position.average)
+        for name, quantity in self.ledger.quantities.items():
+            gross += abs(quantity) * self._unit_value(name)
         for state in self.orders.values():
             if not state.status.is_terminal:
                 gross += self._cost(state.order, state.remaining) or ZERO
@@ -168,7 +163,15 @@ class SimulatedBrokerage:
         if opening <= 0:
             return ZERO
         price = order.limit or order.stop or self.price(order.instrument)
-        return None if price is None else opening * price
+        return None if price is None else opening * price * self._multiplier(order.instrument)
+
+    def _unit_value(self, held: InstrumentId) -> Decimal:
+        price = self.price(held)
+        marked = self.ledger.positions[held].average if price is None else price
+        return marked * self._multiplier(held)
+
+    def _multiplier(self, name: InstrumentId) -> Decimal:
+        return self._instruments[name].multiplier
 
     def _objection(self, order: Order, quantity: Decimal, freed: Decimal = ZERO) -> str:
         if self.session is None and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):

@@ -10,6 +10,7 @@ from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tradewright.core.errors import InvalidInput
 from tradewright.core.frames import to_decimal
 from tradewright.core.frozen import frozen
 from tradewright.core.ids import Terms, order_id
@@ -37,7 +38,10 @@ class Construction:
 
 @frozen
 class Holdings:
-    """What construction needs to know of the account: signed quantities, exact numbers."""
+    """What construction needs to know of the account: signed quantities, exact numbers.
+
+    `price` is of one unit as it counts in the book, multiplier included.
+    """
 
     equity: Decimal | None
     held: Mapping[InstrumentId, Decimal]
@@ -60,7 +64,14 @@ def construct(
     instruments: Mapping[InstrumentId, Instrument],
     how: Construction,
 ) -> Plan:
-    """Return the orders that move holdings to targets."""
+    """Return the orders that move holdings to targets.
+
+    Raises:
+        InvalidInput: Two targets are for one instrument.
+    """
+    if len({target.instrument for target in targets}) < len(targets):
+        names = sorted(target.instrument for target in targets)
+        raise InvalidInput("targets", names, "name an instrument twice", "give one target for each")
     orders: list[Order] = []
     unsized: list[Target] = []
     for target in targets:
