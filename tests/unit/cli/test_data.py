@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from tradewright.adapters.csv import CsvStore
 from tradewright.adapters.parquet import ParquetStore
+from tradewright.bootstrap import load_market
 from tradewright.cli.data import app
 from tradewright.core.errors import MissingData, QualityFailure
 from tradewright.data.sample import sample_market
@@ -84,3 +85,14 @@ def test_timeframe_that_is_not_there_is_an_error(source: Path, command: str) -> 
 
 def test_folder_without_data_is_an_error(tmp_path: Path) -> None:
     assert isinstance(run("list", tmp_path).exception, MissingData)
+
+
+def test_sample_writes_a_market_that_says_it_is_simulated(tmp_path: Path) -> None:
+    to = tmp_path / "market"
+    told = run("sample", "--to", to, "--symbols", 4, "--sessions", 60, "--json")
+    assert told.exit_code == 0
+    written = json.loads(told.stdout)
+    assert (written["instruments"], written["rows"], written["simulated"]) == (4, 60, True)
+    market = load_market(to)
+    assert market.simulated
+    assert len(market.frame) == 60
