@@ -107,7 +107,7 @@ class Raced(MemoryStateStore):
     """A store in which somebody else writes the first state after we have looked."""
 
     async def compare_and_set(self, key: str, value: JsonValue, expected: int) -> int:
-        theirs = {"engaged": True, "version": 1} if value else None
+        theirs: JsonValue = {"engaged": True, "version": 1} if value else None
         await super().compare_and_set(key, theirs, expected)
         raise ConflictError(key, expected, expected + 1)
 

@@ -174,10 +174,12 @@ class Busy(Counting):
 
 
 class LostAnswer(Counting):
-    """A broker that takes the order; its answer is lost."""
+    """A broker that takes the order; its first answer is lost."""
 
     async def submit(self, approved: Approved) -> Accepted | Rejected:
-        await super().submit(approved)
+        answer = await super().submit(approved)
+        if len(self.sent) > 1:
+            return answer
         raise VenueUnavailable("memory", "connection reset")
 
 
@@ -192,9 +194,11 @@ class SlowToKnow(LostAnswer):
 
 
 class LostRequest(Counting):
-    """A broker that the order never reached."""
+    """A broker that the order did not reach at the first sending."""
 
     async def submit(self, approved: Approved) -> Accepted | Rejected:
+        if self.sent:
+            return await super().submit(approved)
         self.sent.append(approved.order.id)
         raise VenueUnavailable("memory", "connection refused")
 
