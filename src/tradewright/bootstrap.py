@@ -19,6 +19,7 @@ from tradewright.adapters.postgres import (
     PostgresOrderStore,
     create_database,
     drop_database,
+    drop_idle_databases,
     migrate,
     open_pool,
     server_time,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     )
 
 FORMATS: Final = ("lean", "csv", "parquet")
+REHEARSALS: Final = "rehearsal_"
+"""How the names of rehearsals' databases begin."""
 SAMPLE_LABEL: Final = "simulated sample market"
 
 __all__ = [
@@ -266,11 +269,17 @@ class Stores:
 async def open_stores(
     found: Databases, settings: Settings, *, own: str | None = None
 ) -> AsyncIterator[Stores]:
-    """Open journal, orders and switches; `own` names a database made for this and dropped after.
+    """Open journal, orders and switches.
+
+    With `own` they are a database and switches of that name, made for this and dropped after,
+    so that a rehearsal neither reads nor writes what guards real trading.
 
     Raises:
         ConfigError: A database does not answer or cannot be migrated.
     """
+    if own and found.embedded:
+        # What a killed rehearsal left behind; the embedded server is nobody else's.
+        drop_idle_databases(found.database_url, REHEARSALS)
     url = create_database(found.database_url, own) if own else found.database_url
     try:
         migrate(url)
@@ -281,7 +290,8 @@ async def open_stores(
             checkout_seconds=settings.database_timeout_seconds,
         )
         try:
-            switches = await RedisStateStore.connect(found.redis_url)
+            scope = f"{own}:" if own else ""
+            switches = await RedisStateStore.connect(found.redis_url, scope=scope)
             try:
                 yield Stores(PostgresJournal(pool), PostgresOrderStore(pool), switches)
             finally:

@@ -118,6 +118,10 @@ ALIASES: Final[Mapping[str, str]] = {
     "ALPACA_SECRET_KEY": "ALPACA_API_SECRET_KEY",
 }
 """Other names that are read: the vendor's own."""
+_ALIASES_OF: Final = {
+    canonical: tuple(alias for alias, other in ALIASES.items() if other == canonical)
+    for canonical in (str(field.alias) for field in Settings.model_fields.values())
+}
 
 
 def environment_names() -> dict[str, str]:
@@ -141,8 +145,11 @@ def load_settings(environ: Mapping[str, str] | None = None, file: Path | None = 
     for name, value in given.items():
         canonical = ALIASES.get(name, name)
         if canonical in known:
+            others = {n: given[n] for n in _ALIASES_OF[canonical] if n in given}
             if name in ALIASES and canonical in given:
                 continue
+            if len(set(others.values())) > 1 and canonical not in given and name == min(others):
+                wrong.append(f"{' and '.join(sorted(others))} differ")
             values[canonical] = value
         elif name.startswith(_PREFIX):
             wrong.append(f"unknown setting {name!r} in the environment")

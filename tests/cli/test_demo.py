@@ -197,3 +197,8 @@ def test_demo_over_real_bars(server_ground: Path) -> None:
     assert (body["first"], body["last"]) == ("1999-01-05", "2021-03-31")
     assert body["sessions"] > 5500
     assert left_in(folder) == []
+
+
+def test_a_bad_folder_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    assert "nowhere: is not a folder" in run(tmp_path, "demo", "--data", "nowhere").complaint()
+    assert list(tmp_path.iterdir()) == []

@@ -194,3 +194,16 @@ def test_every_setting_has_a_name_and_a_sentence() -> None:
     names = environment_names()
     assert len(names) > 15
     assert all(name.isupper() and text.endswith(".") for name, text in names.items())
+
+
+def test_two_names_of_one_key_must_not_differ() -> None:
+    given = {"APCA_API_KEY_ID": "one-key", "ALPACA_API_KEY": "other-key"}
+    with pytest.raises(ConfigError, match="ALPACA_API_KEY and APCA_API_KEY_ID differ"):
+        load_settings(given | {"ALPACA_API_SECRET_KEY": "secret"})
+
+
+def test_two_names_of_one_key_may_agree() -> None:
+    given = {"APCA_API_KEY_ID": "one-key", "ALPACA_API_KEY_ID": "one-key"}
+    settings = load_settings(given | {"ALPACA_API_SECRET_KEY": "secret"})
+    assert settings.alpaca_api_key_id is not None
+    assert settings.alpaca_api_key_id.get_secret_value() == "one-key"

@@ -7,6 +7,7 @@ somebody else's. Whatever cannot be known is a SafetyError.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Final, Self
 
@@ -37,14 +38,21 @@ return found
 class RedisStateStore:
     """Versioned states in a Redis database."""
 
-    def __init__(self, client: Redis, place: str) -> None:
-        """Use a client that does not retry; `place` names the server in errors."""
+    def __init__(self, client: Redis, place: str, scope: str = "") -> None:
+        """Use a client that does not retry; `place` names the server in errors.
+
+        Within a `scope` the same keys are other states: a rehearsal's switch is its own.
+        """
         self._client = client
         self._place = place
+        self._scope = scope
+        self._written: set[str] = set()
         self._script = client.register_script(_COMPARE_AND_SET)
 
     @classmethod
-    async def connect(cls, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> Self:
+    async def connect(
+        cls, url: str, *, scope: str = "", answer_seconds: float = ANSWER_SECONDS
+    ) -> Self:
         """Connect to a server.
 
         Raises:
@@ -64,7 +72,7 @@ class RedisStateStore:
                 "the Redis URL cannot be read",
                 "write REDIS_URL as redis://:password@host:port/0",
             ) from failure
-        store = cls(client, _place(client))
+        store = cls(client, _place(client), scope)
         try:
             await client.ping()
         except (RedisError, OSError) as failure:
@@ -78,7 +86,7 @@ class RedisStateStore:
     async def get(self, key: str) -> Versioned | None:
         """Read a state; None if never written; raise SafetyError if that cannot be known."""
         try:
-            stored = await self._client.get(key)
+            stored = await self._client.get(self._scope + key)
         except (RedisError, OSError) as failure:
             raise self._unknown(key, failure) from failure
         return None if stored is None else self._parse(key, stored)
@@ -97,7 +105,8 @@ class RedisStateStore:
         except (TypeError, ValueError) as failure:
             raise InvalidInput(key, value, f"cannot be written as JSON: {failure}") from failure
         try:
-            found = int(await self._script(keys=[key], args=[expected, body]))
+            self._written.add(self._scope + key)
+            found = int(await self._script(keys=[self._scope + key], args=[expected, body]))
         except (RedisError, OSError) as failure:
             raise self._unknown(key, failure) from failure
         if found != expected:
@@ -105,7 +114,11 @@ class RedisStateStore:
         return version
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections, and of what was written within a scope."""
+        if self._scope and self._written:
+            # What is left behind in a scope that nobody enters again does no harm.
+            with contextlib.suppress(RedisError, OSError):
+                await self._client.delete(*self._written)
         await self._client.aclose()
 
     def _parse(self, key: str, stored: str | bytes) -> Versioned:

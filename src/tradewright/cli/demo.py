@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from tradewright.backtest.backtest import Backtest
-from tradewright.bootstrap import ExchangeProcess, databases, load_market, load_settings
+from tradewright.bootstrap import ExchangeProcess, bar_reader, databases, load_market, load_settings
 from tradewright.cli.keep import keep_run
 from tradewright.cli.parse import Plan, first_of_last, run_spec
 from tradewright.cli.rehearsal import PAPER_SESSIONS, exchange_arguments, trade_steps
@@ -37,6 +37,9 @@ def demo(
     """Backtest momentum, trade the last five sessions on paper, reconcile, compare, report."""
     settings = load_settings()
     steps = Steps(quiet=as_json)
+    if data is not None:
+        # A folder that cannot be read is told before anything is started.
+        bar_reader(data)
     with ExitStack() as running:
         with steps.step("services", "Start PostgreSQL and Redis"):
             found = running.enter_context(databases(settings))

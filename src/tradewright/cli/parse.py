@@ -206,14 +206,20 @@ def symbols_of(texts: Sequence[str] | None) -> tuple[str, ...]:
 def code_revision() -> str:
     """Return what code this is: the commit of a checkout, else the installed version."""
     try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        )
+        # Installed below somebody's own checkout, we are none of its files.
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return _git("describe", "--always", "--dirty", "--abbrev=12") or __version__
     except (OSError, subprocess.SubprocessError):
         return __version__
-    return told.stdout.strip() or __version__
+
+
+def _git(*words: str) -> str:
+    told = subprocess.run(  # noqa: S603 - fixed words
+        ["git", *words],  # noqa: S607 - the user's own git
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=5,
+    )
+    return told.stdout.strip()

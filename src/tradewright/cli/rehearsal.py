@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tradewright.backtest.backtest import Backtest
 from tradewright.backtest.parity import PaperSide
 from tradewright.backtest.summary import by_code
-from tradewright.bootstrap import ExchangeProcess, databases, open_stores, rehearse
+from tradewright.bootstrap import REHEARSALS, ExchangeProcess, databases, open_stores, rehearse
 from tradewright.core.errors import ConflictError
 from tradewright.core.events import CashMoved
 from tradewright.core.money import Money
@@ -126,7 +126,7 @@ def trade_steps(
 
 def rehearsal_name(spec: RunSpec) -> str:
     """Return the name of the database of a rehearsal: one that no other spec shares."""
-    return f"rehearsal_{spec.hash[:16]}_{os.getpid()}"
+    return f"{REHEARSALS}{spec.hash[:16]}_{os.getpid()}"
 
 
 def paper_body(side: PaperSide, market: MarketData, seconds: Mapping[str, float]) -> Body:

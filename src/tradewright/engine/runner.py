@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     )
 
 KILL_SWITCH: Final = "kill_switch:state"
+_REASON_LENGTH: Final = 500
+_WRITE_ATTEMPTS: Final = 5
 _BOOK_EVENTS: Final = (SplitApplied, DividendPaid, Delisted, CashMoved)
 _ATTEMPTED: Final = (OrderStatus.SUBMITTED, OrderStatus.SUBMITTED_UNCONFIRMED)
 
@@ -395,14 +397,21 @@ class Runner:
 
     async def _engage(self, reason: str) -> None:
         self._alert("runner_stopped", reason)
+        at = self._ports.clock.now()
         with suppress(TradewrightError):
+            await self._write_engaged(reason[:_REASON_LENGTH])
+        with suppress(TradewrightError):
+            event = SwitchChanged(GLOBAL, engaged=True, at=at, reason=reason[:_REASON_LENGTH])
+            await self._believe(event)
+
+    async def _write_engaged(self, reason: str) -> None:
+        value: JsonValue = {"engaged": True, "reason": reason, "version": 1}
+        for _ in range(_WRITE_ATTEMPTS):
             stored = await self._ports.switches.get(KILL_SWITCH)
-            value: JsonValue = {"engaged": True, "reason": reason[:500], "version": 1}
             with suppress(ConflictError):
                 version = stored.version if stored else 0
                 await self._ports.switches.compare_and_set(KILL_SWITCH, value, version)
-            at = self._ports.clock.now()
-            await self._believe(SwitchChanged(GLOBAL, engaged=True, at=at, reason=reason[:500]))
+                return
 
     def _note_booked(self, event: object) -> None:
         if isinstance(event, _BOOK_EVENTS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tradewright.adapters.postgres.databases import (
     create_database,
     drop_database,
+    drop_idle_databases,
     server_time,
 )
 from tradewright.adapters.postgres.journal import PostgresJournal
@@ -18,6 +19,7 @@ __all__ = [
     "PostgresOrderStore",
     "create_database",
     "drop_database",
+    "drop_idle_databases",
     "migrate",
     "open_pool",
     "server_time",

@@ -10,6 +10,12 @@ from psycopg.sql import SQL, Identifier
 
 from tradewright.adapters.postgres.pool import no_answer, with_limits
 
+_IDLE = """
+    SELECT datname FROM pg_database
+    WHERE starts_with(datname, %(prefix)s)
+      AND datname NOT IN (SELECT datname FROM pg_stat_activity WHERE datname IS NOT NULL)
+"""
+
 
 def create_database(url: str, name: str) -> str:
     """Make an empty database on the server of `url`, in the place of one of that name.
@@ -38,6 +44,21 @@ def drop_database(url: str, name: str) -> None:
     try:
         with psycopg.connect(with_limits(url), autocommit=True) as link:
             link.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    except psycopg.Error as failure:
+        raise no_answer(url, failure) from failure
+
+
+def drop_idle_databases(url: str, prefix: str) -> None:
+    """Drop the databases whose name begins so and to which nobody is connected.
+
+    Raises:
+        ConfigError: The server does not answer, or does not let us.
+    """
+    try:
+        with psycopg.connect(with_limits(url), autocommit=True) as link:
+            idle = link.execute(_IDLE, {"prefix": prefix}).fetchall()
+            for (name,) in idle:
+                link.execute(SQL("DROP DATABASE IF EXISTS {}").format(Identifier(name)))
     except psycopg.Error as failure:
         raise no_answer(url, failure) from failure
 
