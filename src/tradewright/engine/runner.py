@@ -306,6 +306,10 @@ class Runner:
         self._alert("intent_dropped", f"{state.order.id}: {answer.code}")
 
     async def _catch_up(self) -> None:
+        for state in list(self.engine.desk.open.values()):
+            if state.status in _ATTEMPTED:
+                # The venue could not be asked when its answer was lost: ask now.
+                await self._resolve(state.order.id)
         deadline = self._deadline(self._patience.news)
         while True:
             await self._hear()

@@ -31,6 +31,7 @@ from tradewright.core.errors import (
 )
 from tradewright.core.events import (
     Accepted,
+    BarClosed,
     Cancel,
     CashMoved,
     Delisted,
@@ -366,6 +367,21 @@ async def test_order_that_cannot_be_asked_about_stays_unconfirmed_until_a_restar
     assert len(scene.broker.sent) == 1
     assert only(again).status is OrderStatus.FILLED
     holds(again, 50)
+
+
+async def test_order_that_could_not_be_asked_about_is_found_at_the_next_bar() -> None:
+    scene = await a_scene(Unreachable)
+    assert isinstance(scene.broker, Unreachable)
+    runner = scene.runner(AT_ONCE)
+    await runner.start(scene.opening())
+    events = iter(Replay(scene.market.frame, (), first=1))
+    await runner._market(next(events))
+    assert only(runner).status is OrderStatus.SUBMITTED_UNCONFIRMED
+    scene.broker.reachable = True
+    await runner._market(next(event for event in events if isinstance(event, BarClosed)))
+    await runner.stop()
+    assert only(runner).status is OrderStatus.ACCEPTED
+    assert len(scene.broker.sent) == 1
 
 
 async def test_rejected_order_ends_and_moves_nothing() -> None:
