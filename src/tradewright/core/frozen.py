@@ -30,9 +30,9 @@ def frozen(cls: _Class) -> _Class:
 
 
 def _maker(made: type, twin: type) -> Any:  # noqa: ANN401 - a generated __new__
-    names: dict[str, Any] = {"_new": object.__new__, "_twin": twin}
+    names: dict[str, Any] = {"_twin": twin, "_new": object()}
     parameters: list[str] = []
-    lines = ["self = _new(_twin)"]
+    lines = ["self = _twin()"]
     for each in fields(made):
         value = _value(each, names)
         if each.init:

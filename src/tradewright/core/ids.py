@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ _ID_LENGTH = 24
 
 def _digest(*facts: str) -> str:
     return hashlib.sha256("|".join(facts).encode()).hexdigest()[:_ID_LENGTH]
+
+
+@lru_cache(maxsize=16)
+def _date_fact(day: date) -> str:
+    return day.isoformat()
 
 
 def _price_fact(value: Decimal) -> str:
@@ -69,7 +75,7 @@ def order_id(
         kind,
         time_in_force,
         strategy,
-        on.isoformat(),
+        _date_fact(on),
     )
     return OrderId(_digest(*asked, intent) if intent else _digest(*asked))
 

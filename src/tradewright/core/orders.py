@@ -194,7 +194,6 @@ def _transitions() -> dict[tuple[OrderStatus, OrderEventKind], OrderStatus]:
 
 TRANSITIONS: Final = _transitions()
 _PRICE_FIELDS: Final = ("limit", "stop", "trail_price", "trail_fraction")
-_NO_PRICES: Final = (None, None, None, None)
 
 
 @frozen
@@ -225,9 +224,14 @@ class Order:
         """Refuse a quantity or prices that do not fit the kind."""
         if self.quantity <= 0:
             raise InvalidInput("quantity", self.quantity, "must be positive")
-        if self.kind is OrderKind.MARKET and self._prices() == _NO_PRICES:
-            return
-        self._check_prices()
+        if (
+            self.kind is not OrderKind.MARKET
+            or self.limit is not None
+            or self.stop is not None
+            or self.trail_price is not None
+            or self.trail_fraction is not None
+        ):
+            self._check_prices()
 
     def _prices(self) -> tuple[Decimal | None, ...]:
         return (self.limit, self.stop, self.trail_price, self.trail_fraction)

@@ -69,6 +69,9 @@ class _Market(NamedTuple):
     trades_on: date | None
 
 
+_UNKNOWN_MARKET: Final = _Market(is_open=None, trades_on=None)
+
+
 class _Mark(NamedTuple):
     price: Decimal | None
     age: int
@@ -127,6 +130,7 @@ class Engine:
         self._halted: set[InstrumentId] = set()
         self._marks = _Marks(served.history, instruments)
         self._session: Session | None = None
+        self._open_market = _UNKNOWN_MARKET
         self._sizing_feature = f"volatility_{rules.construction.sizing.volatility_window}"
 
     def handle(self, event: Event) -> tuple[Command, ...]:
@@ -241,15 +245,16 @@ class Engine:
     def _market(self, at: datetime) -> _Market:
         session = self._session
         if session is not None and session.open <= at < session.close:
-            return _Market(is_open=True, trades_on=session.date)
+            return self._open_market
         calendar = self._served.calendar
         try:
             session = self._session = calendar.session_at(at)
-            if session is not None:
-                return _Market(is_open=True, trades_on=session.date)
-            return _Market(is_open=False, trades_on=calendar.next_session(at).date)
+            if session is None:
+                return _Market(is_open=False, trades_on=calendar.next_session(at).date)
         except MissingData:
-            return _Market(is_open=None, trades_on=None)
+            return _UNKNOWN_MARKET
+        self._open_market = _Market(is_open=True, trades_on=session.date)
+        return self._open_market
 
     def _volatility(self, instrument: InstrumentId) -> Decimal | None:
         column = self._served.frame.index(instrument)

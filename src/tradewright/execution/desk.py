@@ -31,11 +31,13 @@ INFERRED: Final = "inferred-"
 
 @frozen
 class Applied:
-    """What an event came to: the state after it, the fill to book, and what is odd about it."""
+    """What an event came to beside the order's new state: a fill to book, and what is odd."""
 
-    state: OrderState
     booked: Fill | None = None
     oddity: str = ""
+
+
+_QUIET: Final = Applied()
 
 
 class Desk:
@@ -48,7 +50,7 @@ class Desk:
         self._open: dict[OrderId, OrderState] = {}
         self._fills: dict[FillId, Fill] = {}
         self._inferred: set[OrderId] = set()
-        self._counts: set[tuple[OrderId, Decimal | None]] = set()
+        self._counts: dict[OrderId, list[Decimal]] = {}
 
     @property
     def states(self) -> Mapping[OrderId, OrderState]:
@@ -131,36 +133,36 @@ class Desk:
             self._open.pop(event.order, None)
         else:
             self._open[event.order] = after
-        return Applied(after)
+        return _QUIET
 
     def _fill(self, state: OrderState, event: Filled) -> Applied:
         fill = event.fill
         order = state.order
         if self._is_taken(event):
-            return Applied(state, oddity="repeated fill")
-        if (fill.instrument, fill.side) != (order.instrument, order.side):
+            return Applied(oddity="repeated fill")
+        if fill.instrument != order.instrument or fill.side is not order.side:
             raise InvalidInput("fill", fill.id, f"is not of the order {order.id} that it names")
         inferred = fill.id.startswith(INFERRED)
         if inferred or order.id in self._inferred:
             counted = event.cumulative if event.cumulative is not None else ZERO
             if counted <= state.filled:
-                return Applied(state, oddity="fill already counted")
+                return Applied(oddity="fill already counted")
         after = state.apply(event)
         if inferred:
             self._inferred.add(order.id)
         self._fills[fill.id] = fill
         if event.cumulative is not None:
-            self._counts.add((order.id, event.cumulative))
+            self._counts.setdefault(order.id, []).append(event.cumulative)
         self._keep(after)
         late = state.status.is_terminal and state.status is not OrderStatus.FILLED
-        return Applied(after, fill, f"fill after {state.status}" if late else "")
+        return Applied(fill, f"fill after {state.status}" if late else "")
 
     def _is_taken(self, event: Filled) -> bool:
         if event.fill.id in self._fills:
             return True
         # Two channels may name one execution differently, but each execution brings its order
         # to a count of its own.
-        return (event.order, event.cumulative) in self._counts
+        return event.cumulative in self._counts.get(event.order, ())
 
     def _keep(self, state: OrderState) -> None:
         order = state.order.id

@@ -115,7 +115,7 @@ def _order(
     # asking, deciding later in the day is another.
     intent = target.at.isoformat()
     return Order(
-        id=order_id(
+        order_id(
             symbol=instrument.symbol,
             side=side,
             quantity=quantity,
@@ -124,12 +124,12 @@ def _order(
             on=target.at.date(),
             intent=intent,
         ),
-        strategy=target.strategy,
-        instrument=target.instrument,
-        side=side,
-        quantity=quantity,
-        kind=OrderKind.MARKET,
-        time_in_force=time_in_force,
-        decided_at=target.at,
+        target.strategy,
+        target.instrument,
+        side,
+        quantity,
+        OrderKind.MARKET,
+        time_in_force,
+        target.at,
         intent=intent,
     )
