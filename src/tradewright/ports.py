@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
     from decimal import Decimal
 
     from tradewright.core.decisions import Approved
     from tradewright.core.events import Accepted, Event, OrderEvent, Rejected
     from tradewright.core.frames import BarFrame
-    from tradewright.core.ids import InstrumentId, OrderId, VenueOrderId
+    from tradewright.core.ids import InstrumentId, OrderId
     from tradewright.core.instrument import Instrument
     from tradewright.core.market import CorporateAction
     from tradewright.core.orders import Fill, Order, OrderState, OrderStatus, StatusReport, Verdict
     from tradewright.core.records import JournalEntry, JsonValue, Note
+    from tradewright.core.reports import VenueAccount, VenueOrder
     from tradewright.core.session import Span, Timeframe
 
 
@@ -82,31 +83,6 @@ class MarketFeed(Protocol):
     def events(self) -> AsyncIterator[Event]:
         """Yield market and book events; each is yielded once its time has come."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class VenueOrder:
-    """An order as the venue knows it; `id` is ours (the client order id)."""
-
-    id: OrderId
-    venue_id: VenueOrderId
-    status: OrderStatus | None
-    raw_status: str
-    filled: Decimal
-    average_price: Decimal | None
-    updated_at: datetime
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class VenueAccount:
-    """The venue's book of our account: exact, signed quantities by instrument."""
-
-    cash: Decimal
-    equity: Decimal
-    buying_power: Decimal
-    positions: Mapping[InstrumentId, Decimal]
-    trading_blocked: bool = False
 
 
 class Broker(Protocol):

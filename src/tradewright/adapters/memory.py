@@ -21,9 +21,10 @@ from tradewright.core.orders import (
     merged,
     verdict,
 )
+from tradewright.core.reports import VenueAccount, VenueOrder
 from tradewright.data.assembly import BarSeries, assemble, cut
 from tradewright.data.quality import admit
-from tradewright.ports import VenueAccount, VenueOrder, Versioned
+from tradewright.ports import Versioned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence

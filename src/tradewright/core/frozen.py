@@ -30,7 +30,7 @@ def frozen(cls: _Class) -> _Class:
 
 
 def _maker(made: type, twin: type) -> Any:  # noqa: ANN401 - a generated __new__
-    names: dict[str, Any] = {"_twin": twin, "_new": object()}
+    names: dict[str, Any] = {"_twin": twin, "_absent": object()}
     parameters: list[str] = []
     lines = ["self = _twin()"]
     for each in fields(made):
@@ -56,7 +56,7 @@ def _parameter(each: Field[Any], names: dict[str, Any]) -> str:
         names[f"_default_{each.name}"] = each.default
         return f"{each.name}=_default_{each.name}"
     if each.default_factory is not MISSING:
-        return f"{each.name}=_new"
+        return f"{each.name}=_absent"
     return each.name
 
 
@@ -64,8 +64,8 @@ def _value(each: Field[Any], names: dict[str, Any]) -> str:
     if each.default_factory is not MISSING:
         names[f"_make_{each.name}"] = each.default_factory
         made = f"_make_{each.name}()"
-        # `_new` is the mark of an argument that was not given.
-        return f"{made} if {each.name} is _new else {each.name}" if each.init else made
+        # `_absent` is the mark of an argument that was not given.
+        return f"{made} if {each.name} is _absent else {each.name}" if each.init else made
     if each.init:
         return each.name
     if each.default is MISSING:

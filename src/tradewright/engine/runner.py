@@ -42,7 +42,7 @@ from tradewright.core.events import (
 )
 from tradewright.core.orders import OrderEventKind, OrderStatus
 from tradewright.core.records import note, recall
-from tradewright.execution.reconcile import VenueFacts, agrees, differences, repairs
+from tradewright.execution.reconcile import agrees, differences, repairs
 from tradewright.risk.switches import GLOBAL
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from tradewright.core.ids import OrderId
     from tradewright.core.orders import OrderState
     from tradewright.core.records import JsonValue, Note
+    from tradewright.core.reports import VenueOrder
     from tradewright.engine.engine import Engine
     from tradewright.execution.reconcile import Difference
     from tradewright.ports import (
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
         MarketFeed,
         OrderStore,
         StateStore,
-        VenueOrder,
     )
 
 KILL_SWITCH: Final = "kill_switch:state"
@@ -335,7 +335,7 @@ class Runner:
             known = theirs.get(state.order.id) or await self._ports.broker.find(state.order.id)
             if known is None:
                 raise LedgerError(f"order {state.order.id} is unknown at the venue that took it")
-            if not agrees(state, _facts(known)):
+            if not agrees(state, known):
                 behind.append((state, known))
         return behind
 
@@ -344,7 +344,7 @@ class Runner:
         found = await self._ports.broker.fills(self._began)
         own = [(fill, cumulative) for fill, cumulative in found if fill.order == order]
         desk = self.engine.desk
-        for event in repairs(state, _facts(known), own, desk.knows_fill, self.engine.fee):
+        for event in repairs(state, known, own, desk.knows_fill, self.engine.fee):
             await self._believe(event)
 
     async def _hear(self) -> None:
@@ -435,17 +435,6 @@ class Runner:
     @staticmethod
     def _late(deadline: float) -> bool:
         return asyncio.get_running_loop().time() >= deadline
-
-
-def _facts(known: VenueOrder) -> VenueFacts:
-    return VenueFacts(
-        known.venue_id,
-        known.status,
-        known.filled,
-        known.average_price,
-        known.updated_at,
-        known.reason,
-    )
 
 
 def _key(event: SplitApplied | DividendPaid | Delisted | CashMoved) -> tuple[str, str, datetime]:

@@ -17,30 +17,18 @@ from tradewright.core.orders import Fill, OrderStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
     from decimal import Decimal
 
     from tradewright.core.events import OrderEvent
-    from tradewright.core.ids import FillId, InstrumentId, VenueOrderId
+    from tradewright.core.ids import FillId, InstrumentId
     from tradewright.core.orders import OrderState
+    from tradewright.core.reports import VenueOrder
 
 _EARLY: Final = (
     OrderStatus.PENDING_NEW,
     OrderStatus.SUBMITTED,
     OrderStatus.SUBMITTED_UNCONFIRMED,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class VenueFacts:
-    """What the venue says of one order: its status (None if the word is unknown) and counts."""
-
-    venue_id: VenueOrderId
-    status: OrderStatus | None
-    filled: Decimal
-    average_price: Decimal | None
-    at: datetime
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +40,7 @@ class Difference:
     theirs: Decimal
 
 
-def agrees(state: OrderState, facts: VenueFacts) -> bool:
+def agrees(state: OrderState, facts: VenueOrder) -> bool:
     """Say whether we know all that the venue says of an order."""
     if state.filled != facts.filled or state.status in _EARLY:
         return False
@@ -62,7 +50,7 @@ def agrees(state: OrderState, facts: VenueFacts) -> bool:
 
 def repairs(
     state: OrderState,
-    facts: VenueFacts,
+    facts: VenueOrder,
     fills: Sequence[tuple[Fill, Decimal]],
     is_known: Callable[[FillId], bool],
     fee: Callable[[Decimal, Decimal, Decimal], Decimal],
@@ -79,7 +67,9 @@ def repairs(
     order = state.order.id
     events: list[OrderEvent] = []
     if state.status in (*_EARLY, OrderStatus.FAILED):
-        events.append(Accepted(order, facts.at, facts.venue_id, reason="found at the venue"))
+        events.append(
+            Accepted(order, facts.updated_at, facts.venue_id, reason="found at the venue")
+        )
     filled, notional = state.filled, state.notional
     for fill, cumulative in fills:
         if not is_known(fill.id):
@@ -111,7 +101,7 @@ def differences(
 
 def _inferred(
     state: OrderState,
-    facts: VenueFacts,
+    facts: VenueOrder,
     filled: Decimal,
     notional: Decimal,
     fee: Callable[[Decimal, Decimal, Decimal], Decimal],
@@ -128,13 +118,13 @@ def _inferred(
         Quantity(quantity),
         price,
         Money(fee(filled, quantity, price)),
-        facts.at,
+        facts.updated_at,
     )
-    return Filled(order.id, facts.at, fill, facts.filled, venue_id=facts.venue_id)
+    return Filled(order.id, facts.updated_at, fill, facts.filled, venue_id=facts.venue_id)
 
 
-def _ending(state: OrderState, facts: VenueFacts) -> OrderEvent | None:
-    order, at, venue_id = state.order.id, facts.at, facts.venue_id
+def _ending(state: OrderState, facts: VenueOrder) -> OrderEvent | None:
+    order, at, venue_id = state.order.id, facts.updated_at, facts.venue_id
     reason = facts.reason or "found at the venue"
     match facts.status:
         case None | OrderStatus.FILLED:

@@ -46,10 +46,11 @@ from tradewright.core.ids import OrderId
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
 from tradewright.core.orders import OrderState, OrderStatus
 from tradewright.core.records import JournalEntry, JsonValue, Note
+from tradewright.core.reports import VenueOrder
 from tradewright.engine.run import assemble, rows_of
 from tradewright.engine.runner import KILL_SWITCH, Patience, Ports, Runner
 from tradewright.execution.brokerage import SimulatedBrokerage
-from tradewright.ports import MarketFeed, StateStore, VenueOrder, Versioned
+from tradewright.ports import MarketFeed, StateStore, Versioned
 
 AT_ONCE = Patience(confirm=0.0, news=0.0, poll=0.0)
 SOON = Patience(confirm=5.0, news=5.0, poll=0.0)

@@ -13,10 +13,10 @@ from tests.builders import AAA, AT, BBB, MOMENT, a_context, a_fill, an_order, de
 from tradewright.core.events import Accepted, Canceled, Filled
 from tradewright.core.ids import FillId, InstrumentId, OrderId, VenueOrderId, inferred_fill_id
 from tradewright.core.orders import Fill, OrderState, OrderStatus
+from tradewright.core.reports import VenueOrder
 from tradewright.execution.desk import Desk
 from tradewright.execution.reconcile import (
     Difference,
-    VenueFacts,
     agrees,
     differences,
     repairs,
@@ -32,11 +32,13 @@ LATER = AT + MOMENT
 
 def facts(
     status: OrderStatus | None = S.NEW, filled: int = 0, average: str | None = None, **changes: Any
-) -> VenueFacts:
+) -> VenueOrder:
     if filled and average is None:
         average = "100"
     price = None if average is None else dec(average)
-    return replace(VenueFacts(THEIRS, status, Decimal(filled), price, LATER), **changes)
+    return replace(
+        VenueOrder(ID, THEIRS, status, str(status), Decimal(filled), price, LATER), **changes
+    )
 
 
 def ours(status: OrderStatus = S.ACCEPTED, filled: int = 0) -> OrderState:
@@ -54,7 +56,7 @@ def listed(*quantities: int) -> list[tuple[Fill, Decimal]]:
 
 def mended(
     state: OrderState,
-    theirs: VenueFacts,
+    theirs: VenueOrder,
     fills: Sequence[tuple[Fill, Decimal]] = (),
     known: Sequence[str] = (),
 ) -> list[str]:
@@ -82,7 +84,7 @@ def mended(
         (ours(S.SUBMITTED_UNCONFIRMED), facts(S.NEW), False),
     ],
 )
-def test_when_the_two_agree(state: OrderState, theirs: VenueFacts, agreed: bool) -> None:
+def test_when_the_two_agree(state: OrderState, theirs: VenueOrder, agreed: bool) -> None:
     assert agrees(state, theirs) is agreed
 
 

@@ -39,7 +39,8 @@ from tradewright.core.errors import InvalidInput, RateLimited, VenueRejected, Ve
 from tradewright.core.events import Accepted, OrderEvent, Rejected, Replaced
 from tradewright.core.ids import OrderId, VenueOrderId
 from tradewright.core.orders import Fill, OrderStatus
-from tradewright.ports import Clock, VenueAccount, VenueOrder
+from tradewright.core.reports import VenueAccount, VenueOrder
+from tradewright.ports import Clock
 
 _Read = TypeVar("_Read")
 

@@ -30,7 +30,7 @@ from tradewright.core.ids import FillId, InstrumentId, OrderId, VenueOrderId, in
 from tradewright.core.instrument import Instrument
 from tradewright.core.money import ZERO, Money, Price, Quantity, parse_decimal, price, quantity
 from tradewright.core.orders import Fill, Order, OrderKind, OrderStatus, Side
-from tradewright.ports import VenueAccount, VenueOrder
+from tradewright.core.reports import VenueAccount, VenueOrder
 
 Json: TypeAlias = Mapping[str, Any]
 FeeRule: TypeAlias = Callable[[OrderId, Decimal, Quantity, Price], Money]
