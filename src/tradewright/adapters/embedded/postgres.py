@@ -169,13 +169,13 @@ class EmbeddedPostgres:
         return [str(program), "-D", str(self._data), *settings]
 
     def _left_over(self) -> ServerProcess | None:
-        dismiss_watchdog(self._folder)
+        doomed = dismiss_watchdog(self._folder)
         pid = noted_pid(self._data / "postmaster.pid")
         command = command_of(pid)
         if str(self._data) not in command:
             return None
         server = ServerProcess(pid, None, STOPS)
-        if command == tuple(self._command()) and self._answers():
+        if not doomed and command == tuple(self._command()) and self._answers():
             server.watch(self._folder)
             return server
         server.stop()

@@ -204,15 +204,20 @@ def noted_pid(note: Path) -> int:
     return int(first) if first.isdigit() else 0
 
 
-def dismiss_watchdog(folder: Path) -> None:
-    """End the watchdog of a dead owner, so that it does not stop a server we adopt."""
+def dismiss_watchdog(folder: Path) -> bool:
+    """End the watchdog of a dead owner; say whether it may have told the server to stop.
+
+    A server that was told to stop answers for a moment yet, so it must not be adopted.
+    """
     note = folder / WATCHDOG_NOTE
     pid = noted_pid(note)
-    if any(part.endswith("embedded/watchdog.py") for part in command_of(pid)):
+    watched = any(part.endswith("embedded/watchdog.py") for part in command_of(pid))
+    if watched:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_running(pid), 5.0)
     note.unlink(missing_ok=True)
+    return watched
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, every: float = 0.01) -> bool:

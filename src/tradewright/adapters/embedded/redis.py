@@ -154,13 +154,13 @@ class EmbeddedRedis:
         return "".join(f"{name} {value}\n" for name, value in settings.items())
 
     def _left_over(self) -> ServerProcess | None:
-        dismiss_watchdog(self._folder)
+        doomed = dismiss_watchdog(self._folder)
         pid = noted_pid(self._folder / "redis.pid")
         if str(self._configuration_file) not in command_of(pid):
             return None
         server = ServerProcess(pid, None, STOPS)
         same = self._configuration_file.read_text(encoding="utf-8") == self._configuration()
-        if same and self._answers():
+        if not doomed and same and self._answers():
             server.watch(self._folder)
             return server
         server.stop()
