@@ -92,3 +92,12 @@ def test_dry_run_looks_and_trades_nothing(
     assert {one["what"] for one in body["findings"]} >= {"settings", "databases", "clock"}
     assert not (folder / "never.json").exists()
     assert left_in(folder) == []
+
+
+def test_a_position_above_the_operators_limit_is_refused(tmp_path: Path) -> None:
+    told = run(
+        tmp_path,
+        *("paper-run", "--max-position-size", "6000"),
+        settings={"MAX_POSITION_SIZE": "5000"},
+    )
+    assert "is above MAX_POSITION_SIZE (5000)" in told.complaint()

@@ -52,7 +52,7 @@ def demo(
         exchange = running.enter_context(ExchangeProcess(exchange_arguments(last, market, data)))
         with steps.step("backtest", "Backtest momentum over it") as progress:
             result = Backtest(whole, market).run(progress)
-        side, _ = trade_steps(last, market, exchange, (found, settings), steps)
+        side = trade_steps(last, market, exchange, (found, settings), steps)
     with steps.step("report", "Write the run folder"):
         folder, body = keep_run(settings.runs_dir, result, market, steps.seconds, side)
     if as_json:

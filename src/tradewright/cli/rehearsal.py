@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tradewright.bootstrap import Databases, Settings, Stores
     from tradewright.cli.show import Steps
-    from tradewright.core.records import Body, JournalEntry, JsonValue
+    from tradewright.core.records import Body, JsonValue
     from tradewright.data.history import MarketData
     from tradewright.engine.run import RunSpec
 
@@ -58,12 +58,8 @@ async def trade_sessions(
     exchange: ExchangeProcess,
     stores: tuple[Databases, Settings, str],
     progress: Callable[[int, int], None],
-) -> tuple[PaperSide, tuple[JournalEntry, ...]]:
-    """Trade the spec's sessions through the exchange and compare with a backtest of them.
-
-    Returns:
-        What happened beside what the backtest expected, and the journal of it.
-    """
+) -> PaperSide:
+    """Trade the spec's sessions through the exchange, beside a backtest of the same."""
     expected = Backtest(spec, market).run()
     found, settings, name = stores
     access = (exchange.address(), KEY, SECRET)
@@ -76,8 +72,7 @@ async def trade_sessions(
         opening = market.frame.known(rows_of(spec, market).first - 1)
         await runner.start([CashMoved(Money(spec.capital), opening, "opening balance")])
         await runner.run(rehearsal.feed)
-        entries = tuple(await opened.journal.since(0))
-        side = PaperSide(
+        return PaperSide(
             sessions=sum(spec.first <= s.date <= spec.last for s in market.frame.sessions),
             expected=expected.orders,
             orders=runner.engine.desk.states,
@@ -86,12 +81,11 @@ async def trade_sessions(
             differences=runner.outcome.differences,
             book=runner.engine.ledger.snapshot(),
         )
-    return side, entries
 
 
 def rehearse_in_process(
     spec: RunSpec, market: MarketData, folder: Path | None, settings: Settings, steps: Steps
-) -> tuple[PaperSide, tuple[JournalEntry, ...]]:
+) -> PaperSide:
     """Start databases and exchange, trade the spec's sessions, and leave nothing running."""
     with ExitStack() as running:
         with steps.step("services", "Start PostgreSQL and Redis"):
@@ -106,7 +100,7 @@ def trade_steps(
     exchange: ExchangeProcess,
     where: tuple[Databases, Settings],
     steps: Steps,
-) -> tuple[PaperSide, tuple[JournalEntry, ...]]:
+) -> PaperSide:
     """Trade the spec's sessions at an exchange that has been started, step by step."""
     found, settings = where
     with steps.step("exchange", "Start the rehearsal exchange"):

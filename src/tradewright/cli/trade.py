@@ -27,6 +27,7 @@ from tradewright.cli.parse import (
 )
 from tradewright.cli.rehearsal import PAPER_SESSIONS, paper_body, rehearse_in_process
 from tradewright.cli.show import Steps, show_json, show_line, show_orders, show_summary
+from tradewright.core.errors import InvalidInput
 from tradewright.risk.limits import Limits
 
 if TYPE_CHECKING:
@@ -114,6 +115,9 @@ def paper_run(
     most = settings.paper_run_max_position_size
     if max_position_size:
         most = amount(max_position_size, "--max-position-size")
+    if "max_position_size" in settings.model_fields_set and most > settings.max_position_size:
+        rule = f"is above MAX_POSITION_SIZE ({settings.max_position_size})"
+        raise InvalidInput("--max-position-size", str(most), rule, "lower it or raise the setting")
     limits = Limits(
         max_order_notional=most,
         max_position_notional=most,
@@ -127,7 +131,7 @@ def paper_run(
         market = load_market(data, symbols=wanted)
         plan = Plan("momentum", _sized(len(market.instruments), cash, most), cash, limits=limits)
         spec = run_spec(plan, market, first_of_last(market, PAPER_SESSIONS), None)
-    side, _ = rehearse_in_process(spec, market, data, settings, steps)
+    side = rehearse_in_process(spec, market, data, settings, steps)
     body = paper_body(side, market, steps.seconds)
     if output is not None:
         write_whole(output, json.dumps(body, indent=2) + "\n")

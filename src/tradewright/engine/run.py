@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tradewright.core.records import Body
-    from tradewright.core.session import Session
     from tradewright.data.history import MarketData
     from tradewright.strategies.strategy import Strategy
 
@@ -156,8 +155,3 @@ def assemble(
         ledger=Ledger(market.instruments),
         decides=rows.decides,
     )
-
-
-def opening_session(market: MarketData, rows: Rows) -> Session:
-    """Return the session in which the run may first trade."""
-    return market.frame.session_of(rows.first)

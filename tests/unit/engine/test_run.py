@@ -14,7 +14,7 @@ import pytest
 from tests.builders import a_market, a_spec, dec, flat_bars
 from tradewright.core.errors import InvalidInput, MissingData, UnknownName
 from tradewright.core.session import Timeframe
-from tradewright.engine.run import Rows, assemble, opening_session, rows_of
+from tradewright.engine.run import Rows, assemble, rows_of
 from tradewright.portfolio.construct import Construction
 from tradewright.portfolio.sizing import VolatilityTarget
 from tradewright.risk.limits import Limits
@@ -81,7 +81,6 @@ def test_a_run_without_time_or_money_is_refused(changes: Mapping[str, Any], said
 def test_the_rows_of_a_run(first: date, last: date, rows: Rows) -> None:
     assert rows_of(a_spec(MARKET, first=first, last=last), MARKET) == rows
     assert rows.decides == range(rows.first - 1, rows.last)
-    assert opening_session(MARKET, rows).date == DAYS[rows.first]
 
 
 def test_rows_of_sessions_with_several_bars() -> None:
