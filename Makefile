@@ -57,6 +57,7 @@ install-hooks: .venv/.stamp  ## run lint, format, types and contracts at every c
 
 bench: .venv/.stamp  ## measure speed and print it
 	$(BIN)/python tests/performance/bench.py $(ARGS)
+	$(BIN)/python -m tests.performance.exchange_bench
 
 docs: .venv/.stamp  ## write the reference pages from the code
 	$(BIN)/python -m tests.docs.generate

@@ -207,10 +207,10 @@ class Planned:
         self.id = StrategyId("planned")
         self.needs = needs or Needs()
         self.weights = weights
-        self.views: list[MarketView] = []
+        self.asked: list[date] = []
 
     def decide(self, view: MarketView) -> Sequence[Target]:
-        self.views.append(view)
+        self.asked.append(view.session.date)
         wanted = self.weights.get(view.session.date, {})
         return [
             Target(self.id, InstrumentId(name), view.at, weight, "planned")

@@ -13,6 +13,7 @@ from tradewright.adapters.alpaca.stream import Access
 from tradewright.adapters.csv import CsvStore
 from tradewright.adapters.embedded import embedded_services
 from tradewright.adapters.lean import LeanStore
+from tradewright.adapters.lean.quotes import read_quotes
 from tradewright.adapters.parquet import ParquetStore
 from tradewright.adapters.postgres import (
     PostgresJournal,
@@ -42,7 +43,7 @@ from tradewright.portfolio.costs import commission
 from tradewright.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from decimal import Decimal
     from pathlib import Path
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from tradewright.core.ids import OrderId
     from tradewright.core.money import Price, Quantity
     from tradewright.core.session import Span
+    from tradewright.data.quotes import QuoteBars
     from tradewright.engine.run import RunSpec
     from tradewright.ports import (
         BarReader,
@@ -147,6 +149,19 @@ def load_market(
         where = str(error.filename or folder)
         what = f"cannot be read: {error.strerror or error}"
         raise DataError(where, what, "give a folder of files that may be read") from error
+
+
+def load_quotes(
+    folder: Path | None, instruments: Sequence[InstrumentId], span: Span | None = None
+) -> Mapping[InstrumentId, QuoteBars]:
+    """Load the quote bars that a folder has of instruments; only LEAN folders have any.
+
+    Raises:
+        DataError: What is there cannot be trusted; nothing is returned.
+    """
+    if folder is None or not isinstance(bar_reader(folder), LeanStore):
+        return {}
+    return read_quotes(folder, instruments, span)
 
 
 def _stored(

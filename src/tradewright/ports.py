@@ -86,7 +86,10 @@ class MarketFeed(Protocol):
 
 
 class Broker(Protocol):
-    """A venue that trades for us. One request a call: nothing is retried behind our back."""
+    """A venue that trades for us. No order is sent twice behind our back.
+
+    Reads and cancels may be repeated, since doing them again changes nothing.
+    """
 
     async def submit(self, approved: Approved) -> Accepted | Rejected:
         """Send an approved order under its own id, once.
@@ -99,11 +102,28 @@ class Broker(Protocol):
         """
         ...
 
+    async def replace(self, order: OrderId, successor: Approved) -> Accepted | Rejected:
+        """Ask to put `successor` in the place of `order`; the answer is about the successor.
+
+        Accepted says that the venue has taken it up, not that it is done: if the old order
+        fills first, the successor is rejected later. Rejected says that the old order works on
+        as it was, or has ended. What became of the old one arrives as an event (Replaced, or
+        CancelRefused). An order that has filled in part is never replaced, since venues do not
+        agree on what a new quantity then means: cancel it, wait, and send another.
+
+        Raises:
+            VenueUnavailable: No readable answer: the venue may or may not have the successor.
+            RateLimited: Not taken; the same may be sent later.
+            VenueRejected: The venue does not know the old order.
+        """
+        ...
+
     async def cancel(self, order: OrderId) -> None:
         """Ask to cancel; the outcome arrives as an event. Ended orders are left alone.
 
         Raises:
             VenueUnavailable: No readable answer.
+            RateLimited: Not taken; it may be sent later.
             VenueRejected: The venue does not know the order or will not cancel it.
         """
         ...
@@ -125,7 +145,10 @@ class Broker(Protocol):
         ...
 
     def events(self) -> AsyncIterator[OrderEvent]:
-        """Yield what happens to our orders; gaps are possible and mended by `find`/`fills`."""
+        """Yield what happens to our orders until closed, late or twice but never lost for good.
+
+        What is missed while a connection is down is told once it is up again.
+        """
         ...
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from tests.unit.exchange.builders import (
     SECRET,
     TRADED,
     a_market,
-    a_replay,
+    an_exchange,
     closed,
     opened,
     served,
@@ -40,6 +40,7 @@ from tradewright.core.events import (
     Filled,
     OrderEvent,
     Rejected,
+    Replaced,
 )
 from tradewright.core.ids import InstrumentId, OrderId, StrategyId
 from tradewright.core.money import Money, Price, Quantity
@@ -75,7 +76,7 @@ class Rig(Protocol):
 
 
 class MemoryRig:
-    def __init__(self, model: VenueModel) -> None:
+    def __init__(self, model: VenueModel, leverage: Decimal) -> None:
         data = a_market()
         self.clock = ManualClock(closed(0))
         brokerage = SimulatedBrokerage(
@@ -83,7 +84,7 @@ class MemoryRig:
             data.instruments,
             model=model,
             cash=CASH,
-            leverage=Decimal(1),
+            leverage=leverage,
             at=closed(0),
             row=0,
         )
@@ -127,13 +128,15 @@ async def _watch(rig: Rig) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened_rig(kind: str, model: VenueModel) -> AsyncIterator[Rig]:
+async def opened_rig(
+    kind: str, model: VenueModel, leverage: Decimal = Decimal(1)
+) -> AsyncIterator[Rig]:
     with contextlib.ExitStack() as servers:
         rig: Rig
         if kind == "memory":
-            rig = MemoryRig(model)
+            rig = MemoryRig(model, leverage)
         else:
-            server = servers.enter_context(served(a_replay(model=model)))
+            server = servers.enter_context(served(an_exchange(model=model, leverage=leverage)))
             clock = ManualClock(closed(0))
             waits = Timeouts(connect=1, read=5, close=0.2)
             access = Access(server.url, KEY, SECRET)
@@ -324,6 +327,60 @@ async def test_a_cancel_of_a_filled_order_leaves_it_alone(rig: Rig) -> None:
     assert found.status is OrderStatus.FILLED
 
 
+async def test_a_working_order_gives_way_to_another(rig: Rig) -> None:
+    await rig.broker.submit(limit("first", "50", time_in_force=TimeInForce.GTC))
+    await rig.advance(opened(1))
+    better = limit("second", "100.5", time_in_force=TimeInForce.GTC)
+    accepted = await rig.broker.replace(OrderId("first"), better)
+    assert isinstance(accepted, Accepted)
+    assert accepted.order == "second"
+    await rig.advance(closed(2))
+    (replaced,) = await told(rig, Replaced)
+    assert (replaced.order, replaced.successor) == ("first", "second")
+    (filled,) = await told(rig, Filled)
+    assert (filled.order, filled.cumulative) == ("second", Decimal(10))
+    old, new = [await rig.broker.find(OrderId(name)) for name in ("first", "second")]
+    assert old is not None
+    assert new is not None
+    assert (old.status, new.status) == (OrderStatus.REPLACED, OrderStatus.FILLED)
+    assert (await rig.broker.account()).positions == {"AAA": 10}
+
+
+async def test_an_ended_order_is_not_replaced_and_nothing_is_sent_for_it(rig: Rig) -> None:
+    await rig.broker.submit(limit("first", "102"))
+    await rig.advance(closed(1))
+    rejected = await rig.broker.replace(OrderId("first"), limit("second", "103"))
+    assert isinstance(rejected, Rejected)
+    assert rejected.order == "second"
+    assert await rig.broker.find(OrderId("second")) is None
+
+
+async def test_an_order_that_filled_in_part_is_not_replaced(kind: str) -> None:
+    async with opened_rig(kind, THIN) as rig:
+        order = limit("first", "102", quantity=Quantity(Decimal(250)))
+        await rig.broker.submit(order)
+        await rig.advance(opened(1))
+        rejected = await rig.broker.replace(OrderId("first"), limit("second", "103"))
+        assert isinstance(rejected, Rejected)
+        assert "100 are filled already" in rejected.reason
+        assert [order.id for order in await rig.broker.open_orders()] == ["first"]
+
+
+async def test_another_instrument_or_side_is_no_replacement(rig: Rig) -> None:
+    await rig.broker.submit(limit("first", "50"))
+    await rig.advance(opened(1))
+    for change in ({"instrument": InstrumentId("BBB")}, {"side": Side.SELL}):
+        rejected = await rig.broker.replace(OrderId("first"), limit("second", "51", **change))
+        assert isinstance(rejected, Rejected)
+        assert "stay" in rejected.reason
+    assert [order.id for order in await rig.broker.open_orders()] == ["first"]
+
+
+async def test_an_unknown_order_cannot_be_replaced(rig: Rig) -> None:
+    with pytest.raises(VenueRejected):
+        await rig.broker.replace(OrderId("nobody's"), limit("second", "51"))
+
+
 async def test_a_cancel_of_an_unknown_order_is_refused(rig: Rig) -> None:
     with pytest.raises(VenueRejected):
         await rig.broker.cancel(OrderId("nobody's"))
@@ -341,22 +398,26 @@ async def test_a_day_order_expires_with_its_session(rig: Rig) -> None:
     assert not await rig.broker.open_orders()
 
 
-async def test_positions_are_signed_and_flat_ones_absent(rig: Rig) -> None:
-    await rig.broker.submit(approved("long"))
-    short = approved("short", instrument=InstrumentId("BBB"), side=Side.SELL)
-    await rig.broker.submit(short)
-    await rig.advance(closed(1))
-    account = await rig.broker.account()
-    assert account.positions == {"AAA": 10, "BBB": -10}
-    assert account.cash == CASH - 1010 + 100
-    assert account.equity == account.cash + 1040 - 100
-    assert not account.trading_blocked
-    await rig.broker.submit(approved("out", side=Side.SELL, decided_at=closed(1)))
-    await rig.advance(closed(2))
-    assert (await rig.broker.account()).positions == {"BBB": -10}
+async def test_positions_are_signed_and_flat_ones_absent(kind: str) -> None:
+    # Only an account that may borrow may sell short.
+    async with opened_rig(kind, FREE, Decimal(2)) as rig:
+        await rig.broker.submit(approved("long"))
+        short = approved("short", instrument=InstrumentId("BBB"), side=Side.SELL)
+        await rig.broker.submit(short)
+        await rig.advance(closed(1))
+        account = await rig.broker.account()
+        assert account.positions == {"AAA": 10, "BBB": -10}
+        assert account.cash == CASH - 1010 + 100
+        assert account.equity == account.cash + 1040 - 100
+        assert not account.trading_blocked
+        await rig.broker.submit(approved("out", side=Side.SELL, decided_at=closed(1)))
+        await rig.advance(closed(2))
+        assert (await rig.broker.account()).positions == {"BBB": -10}
 
 
 async def test_events_arrive_in_the_order_in_which_they_happened(rig: Rig) -> None:
+    # From seven in the evening on, orders for the next close are taken.
+    await rig.advance(closed(0) + timedelta(hours=4))
     await rig.broker.submit(approved("a"))
     await rig.broker.submit(limit("b", "100.5"))
     await rig.broker.submit(limit("c", "50"))
@@ -374,12 +435,12 @@ async def test_events_arrive_in_the_order_in_which_they_happened(rig: Rig) -> No
 
 @pytest.fixture
 def exchange() -> Iterator[str]:
-    with served(a_replay()) as server:
+    with served(an_exchange()) as server:
         yield server.url
 
 
 async def test_a_venue_that_is_gone_is_unavailable_whatever_is_asked() -> None:
-    with served(a_replay()) as server:
+    with served(an_exchange()) as server:
         broker = AlpacaBroker(Access(server.url, KEY, SECRET))
         await broker.submit(approved())
     for call in (

@@ -146,7 +146,7 @@ def test_a_bad_option_names_itself_and_the_rule(
 
 def test_real_bars_are_traded_at_their_open() -> None:
     if not LEAN.is_dir():
-        pytest.skip("allowed: the shared market data is not beside the repository")
+        pytest.skip("allowed: the shared exchange data is not beside the repository")
     free = ["--commission", "none", "--slippage-bps", "0"]
     order = {"symbol": "SPY", "qty": "10", "side": "buy", "type": "market"}
     with (

@@ -214,13 +214,30 @@ class MemoryBroker:
         try:
             answer = self.brokerage.submit(order, self._clock.now())[0]
         except DuplicateOrder:
-            known = self.brokerage.orders[order.id]
-            if known.status is OrderStatus.REJECTED:
-                return Rejected(order.id, known.at, known.reason)
-            return Accepted(order.id, self._clock.now(), VenueOrderId(f"sim-{order.id}"))
+            return self._known(order.id)
         if not isinstance(answer, Accepted | Rejected):
             raise VenueRejected("memory", "protocol", f"answered with {answer.kind}")
         return answer
+
+    async def replace(self, order: OrderId, successor: Approved) -> Accepted | Rejected:
+        """Ask to put another order in an order's place."""
+        state = self.brokerage.orders.get(order)
+        if state is None:
+            raise VenueRejected("memory", "replace", f"order not found for {order}")
+        new, now = successor.order, self._clock.now()
+        objection = _objection(state, new)
+        if objection:
+            return Rejected(new.id, now, f"cannot replace: {objection}")
+        try:
+            answers = self.brokerage.replace(order, new, now)
+        except DuplicateOrder:
+            return self._known(new.id)
+        for answer in answers:
+            if isinstance(answer, CancelRefused):
+                return Rejected(new.id, now, answer.reason)
+            if not isinstance(answer, Accepted | Rejected):
+                self._events.put_nowait(answer)
+        return next(answer for answer in answers if isinstance(answer, Accepted | Rejected))
 
     async def cancel(self, order: OrderId) -> None:
         """Ask to cancel."""
@@ -273,6 +290,12 @@ class MemoryBroker:
         """End the stream of events."""
         self._events.put_nowait(None)
 
+    def _known(self, order: OrderId) -> Accepted | Rejected:
+        known = self.brokerage.orders[order]
+        if known.status is OrderStatus.REJECTED:
+            return Rejected(order, known.at, known.reason)
+        return Accepted(order, self._clock.now(), VenueOrderId(f"sim-{order}"))
+
     def step(self, event: Event) -> None:
         """Let the brokerage live through an event of the market and tell what came of it."""
         for produced in self.brokerage.step(event):
@@ -293,6 +316,18 @@ class MemoryFeed:
             self._broker.step(event)
             if not isinstance(event, BarOpened):
                 yield event
+
+
+def _objection(state: OrderState, successor: Order) -> str:
+    if state.status.is_terminal:
+        return f"order is {state.status}"
+    if state.filled:
+        return f"{state.filled} are filled already; cancel it instead"
+    old = state.order
+    before = (old.instrument, old.side, old.kind)
+    if (successor.instrument, successor.side, successor.kind) != before:
+        return f"instrument, side and kind stay {before}"
+    return ""
 
 
 def _as_venue_order(state: OrderState) -> VenueOrder:

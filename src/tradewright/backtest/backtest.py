@@ -8,6 +8,7 @@ the others cannot concern it.
 from __future__ import annotations
 
 import gc
+from array import array
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -31,8 +32,9 @@ from tradewright.core.events import (
     Submitted,
     SwitchChanged,
 )
+from tradewright.core.frozen import maker
 from tradewright.core.ids import InstrumentId
-from tradewright.core.money import Money
+from tradewright.core.money import ZERO, Money
 from tradewright.data.adjust import split_growth
 from tradewright.engine.run import assemble, rows_of
 from tradewright.execution.venue import SimulatedVenue
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from tradewright.portfolio.ledger import Book, Ledger
     from tradewright.strategies.strategy import Strategy
 
+_submitted: Final = maker(Submitted)
 NOTHING: Final = InstrumentId("")
 _COLLECT_AFTER: Final = (500_000, 20, 20)
 
@@ -77,43 +80,54 @@ class Result:
     rows: int
 
 
+class _Changes:
+    # A number that changes at some rows. The exact numbers are kept as they come, and become
+    # floats all at once.
+    def __init__(self) -> None:
+        self._rows = array("q")
+        self._values = [ZERO]
+
+    def add(self, row: int, value: Decimal) -> None:
+        self._rows.append(row)
+        self._values.append(value)
+
+    def steps(self, first: int, stop: int) -> FloatArray:
+        rows, values = np.array(self._rows), np.array([float(value) for value in self._values])
+        return values[np.searchsorted(rows, np.arange(first, stop), side="right")]
+
+
 class Tape:
     """What was held when: cash and quantities, noted whenever they may have changed."""
 
     def __init__(self, first: int) -> None:
         """Begin at a row."""
-        self._cash: list[tuple[int, float]] = []
-        self._quantities: dict[InstrumentId, list[tuple[int, float]]] = {}
+        self._cash = _Changes()
+        self._quantities: dict[InstrumentId, _Changes] = {}
         self._first = first
 
     def note(self, row: int, ledger: Ledger, instrument: InstrumentId) -> None:
         """Note the book after something was booked on an instrument."""
-        self._cash.append((row, float(ledger.cash)))
+        self._cash.add(row, ledger.cash)
         if instrument:
-            held = ledger.quantities.get(instrument)
-            changes = self._quantities.setdefault(instrument, [])
-            changes.append((row, float(held) if held is not None else 0.0))
+            changes = self._quantities.get(instrument)
+            if changes is None:
+                changes = self._quantities[instrument] = _Changes()
+            changes.add(row, ledger.quantities.get(instrument, ZERO))
 
     def curve(self, market: MarketData, stop: int) -> tuple[FloatArray, FloatArray]:
         """Return equity and gross invested value at the close of each row, shape (rows,)."""
         frame, first = market.frame, self._first
-        cash = _steps(self._cash, first, stop)
+        cash = self._cash.steps(first, stop)
         equity, gross = cash, np.zeros(stop - first)
         splits = split_growth(frame, market.actions)
         for instrument, changes in self._quantities.items():
             column = frame.index(instrument)
             marks = _filled(frame.close[:stop, column] * splits[:stop, column])
-            value = _steps(changes, first, stop) * marks[first:] / splits[first:stop, column]
+            value = changes.steps(first, stop) * marks[first:] / splits[first:stop, column]
             value = np.where(np.isnan(value), 0.0, value)
             equity = equity + value
             gross += np.abs(value)
         return equity, gross
-
-
-def _steps(changes: Sequence[tuple[int, float]], first: int, stop: int) -> FloatArray:
-    rows = np.array([row for row, _ in changes], dtype=np.int64)
-    values = np.array([0.0, *(value for _, value in changes)])
-    return values[np.searchsorted(rows, np.arange(first, stop), side="right")]
 
 
 def _filled(values: FloatArray) -> FloatArray:
@@ -124,17 +138,20 @@ def _filled(values: FloatArray) -> FloatArray:
 @contextmanager
 def _rare_collections() -> Iterator[None]:
     # A run makes millions of small objects and no cycles: looking for cycles among them every
-    # 700 is a tenth of the time.
+    # 700 is a tenth of the time. What is left at the end is the result, which lives on: thawing
+    # what was frozen puts it among the old objects without a search.
     before = gc.get_threshold()
     gc.set_threshold(*_COLLECT_AFTER)
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
         gc.set_threshold(*before)
 
 
 _CONCERNS: Final[Mapping[type, Callable[[Any], InstrumentId]]] = {
-    Filled: lambda event: event.fill.instrument,
     SplitApplied: lambda event: event.split.instrument,
     DividendPaid: lambda event: event.dividend.instrument,
     Delisted: lambda event: event.delisting.instrument,
@@ -198,6 +215,9 @@ class Backtest:
         commands = self.engine.handle(event)
         if commands:
             self._perform(commands)
+        if type(event) is Filled:
+            self._tape.note(self._row, self.engine.ledger, event.fill.instrument)
+            return
         concerns = _CONCERNS.get(type(event))
         if concerns is not None:
             self._tape.note(self._row, self.engine.ledger, concerns(event))
@@ -210,8 +230,9 @@ class Backtest:
         for command in commands:
             if isinstance(command, Submit):
                 order, at = command.approved.order, command.approved.at
-                self.engine.handle(Submitted(order.id, at))
-                self.engine.handle(self._venue.accept(order, at))
+                handle = self.engine.handle
+                handle(_submitted(order.id, at))
+                handle(self._venue.accept(order, at))
             elif isinstance(command, Alert):
                 self._alerts.append(command)
             elif isinstance(command, Cancel):

@@ -22,6 +22,7 @@ from tradewright.core.events import (
     SessionOpened,
     SplitApplied,
 )
+from tradewright.core.frozen import maker
 from tradewright.core.market import CashDividend, Delisting, Split
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from tradewright.core.frames import BarFrame
     from tradewright.core.market import CorporateAction
 
+_EVER = (True,)
+_opened = maker(BarOpened)
+_closed = maker(BarClosed)
 _ORDER = {CashDividend: 0, Split: 1, Delisting: 2}
 
 
@@ -73,6 +77,7 @@ class Replay:
     def __iter__(self) -> Iterator[Event]:
         """Yield the events, numbered from 1."""
         frame = self._frame
+        shown: Sized = _EVER if self._working is None else self._working
         seq = 0
         if self._first > 0:
             # What closed last is the first news: it can be decided on before anything trades.
@@ -84,8 +89,11 @@ class Replay:
             for event in self.openings(first):
                 seq += 1
                 yield event
-            yield from self._rows(first, stop, seq)
-            seq += 2 * (stop - first)
+            for row in range(first, stop):
+                seq += 2
+                if shown:
+                    yield _opened(frame, row, seq - 1)
+                yield _closed(frame, row, seq)
             for ending in self.endings(stop - 1):
                 seq += 1
                 yield ending
@@ -97,15 +105,6 @@ class Replay:
         for first, stop in pairwise(starts):
             if first < stop:
                 yield self._first + first, self._first + stop
-
-    def _rows(self, first: int, stop: int, seq: int) -> Iterator[Event]:
-        frame, working = self._frame, self._working
-        always = working is None
-        for row in range(first, stop):
-            seq += 2
-            if working or always:
-                yield BarOpened(frame, row, seq - 1)
-            yield BarClosed(frame, row, seq)
 
     def openings(self, row: int) -> Iterator[BookEvent]:
         """Yield the dividends and splits that take effect as the session of `row` opens."""

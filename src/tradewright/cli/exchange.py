@@ -1,7 +1,7 @@
-"""`tradewright exchange serve`: the rehearsal exchange as a process.
+"""`tradewright exchange`: the rehearsal exchange as a process, and asking one that runs.
 
-Its first line on standard output is one of JSON that says where it listens, written once it
-answers: who starts it waits for that line.
+The first line of `serve` on standard output is one of JSON that says where it listens, written
+once it answers: who starts it waits for that line.
 """
 
 from __future__ import annotations
@@ -12,87 +12,50 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Final, get_type_hints
 
 import typer
 
-from tradewright.bootstrap import load_market
-from tradewright.cli.parse import amount, day, symbols_of
+from tradewright.cli import faults
+from tradewright.cli.running import HERE, AsJson, Key, Running, Secret, Url
+from tradewright.cli.serving import Serving, exchange_of
+from tradewright.cli.show import show_json, show_summary
 from tradewright.core.errors import ConfigError, InvalidInput
-from tradewright.core.session import Span, Timeframe
-from tradewright.execution.venue import VenueModel
-from tradewright.portfolio.costs import BasisPoints, TradingCosts, commission
 
-STEP: Final = "step"
+if TYPE_CHECKING:
+    from tradewright.core.records import Body
+
 _LAST_PORT: Final = 65535
 _LOOK_SECONDS: Final = 0.25
 
 app = typer.Typer(help="The rehearsal exchange.", no_args_is_help=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """What `serve` is asked for: each field is an option of the command."""
-
-    start: Annotated[str, typer.Option("--from", help="First session, a date.")]
-    end: Annotated[str, typer.Option("--to", help="Last session, a date.")]
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Folder of market data; without it a simulated market."),
-    ] = None
-    symbols: Annotated[
-        list[str] | None, typer.Option("--symbols", help="Symbols, apart by spaces or commas.")
-    ] = None
-    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="The length of a bar.")] = (
-        Timeframe.DAY
-    )
-    port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 takes any.")] = 8010
-    speed: Annotated[
-        str,
-        typer.Option("--speed", help="Times real time, or step: by POST /rehearsal/advance."),
-    ] = STEP
-    cash: Annotated[str, typer.Option("--cash", help="US dollars in the account.")] = "100000"
-    leverage: Annotated[
-        str, typer.Option("--leverage", help="Buying power as a multiple of equity.")
-    ] = "2"
-    commission: Annotated[
-        str, typer.Option("--commission", help="ib-fixed, per-share, percent or none.")
-    ] = "ib-fixed"
-    slippage_bps: Annotated[
-        str, typer.Option("--slippage-bps", help="Basis points lost on each fill.")
-    ] = "2"
-    volume_share: Annotated[
-        str | None, typer.Option("--volume-share", help="Fraction of a bar's volume to take.")
-    ] = None
-    key: Annotated[str, typer.Option("--key", help="Key id that clients show.")] = "rehearsal"
-    secret: Annotated[str, typer.Option("--secret", help="Its secret.")] = "rehearsal"  # noqa: S105
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="Stop when the process that started this ends.")
-    ] = False
+app.add_typer(faults.app, name="faults")
 
 
 def serve(asked: Serving) -> None:
     """Replay bars as an exchange that speaks Alpaca's trading API on this machine."""
     if asked.with_parent:
         _end_with_parent()
-    from tradewright.exchange import ReplayMarket, create_app
+    from tradewright.exchange import create_app
     from tradewright.exchange import serve as serve_app
 
     if not 0 <= asked.port <= _LAST_PORT:
         raise InvalidInput("--port", asked.port, f"is not a port (0 to {_LAST_PORT})")
-    pace = None if asked.speed == STEP else float(amount(asked.speed, "--speed"))
-    market = ReplayMarket.over(
-        load_market(asked.data, symbols=symbols_of(asked.symbols), timeframe=asked.timeframe),
-        Span(_day(asked.start, "--from"), _day(asked.end, "--to")),
-        model=_model(asked),
-        cash=amount(asked.cash, "--cash"),
-        leverage=amount(asked.leverage, "--leverage"),
+    exchange = exchange_of(asked)
+    served = create_app(
+        exchange,
+        key=asked.key,
+        secret=asked.secret,
+        speed=asked.speed,
+        nights=not asked.skip_nights,
+        one_stream=asked.one_stream,
+        per_minute=asked.per_minute,
     )
-    served = create_app(market, key=asked.key, secret=asked.secret, speed=pace)
-    serve_app(served, port=asked.port, ready=_tell)
+    try:
+        serve_app(served, port=asked.port, ready=_tell)
+    finally:
+        exchange.close()
 
 
 @app.callback()
@@ -116,17 +79,46 @@ _command.__signature__ = _signature(Serving)  # type: ignore[attr-defined]
 app.command("serve")(_command)
 
 
-def _model(asked: Serving) -> VenueModel:
-    share = amount(asked.volume_share, "--volume-share") if asked.volume_share else None
-    slippage = BasisPoints(amount(asked.slippage_bps, "--slippage-bps", zero=True))
-    return VenueModel(TradingCosts(commission(asked.commission), slippage), share)
+@app.command()
+def status(
+    *,
+    url: Url = HERE,
+    key: Key = "rehearsal",
+    secret: Secret = "rehearsal",  # noqa: S107 - the one that serve has when none is given
+    as_json: AsJson = False,
+) -> None:
+    """Show where the replay of an exchange that runs stands."""
+    _show(Running(url, key, secret).ask("GET", "status"), f"Exchange at {url}", as_json=as_json)
 
 
-def _day(text: str, option: str) -> date:
-    found = day(text, option)
-    if found is None:
-        raise InvalidInput(option, text, "is not a date", "write it as 2020-08-31")
-    return found
+@app.command()
+def reset(
+    *,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="The state folder of one that does not run.")
+    ] = None,
+    url: Url = HERE,
+    key: Key = "rehearsal",
+    secret: Secret = "rehearsal",  # noqa: S107 - the one that serve has when none is given
+    as_json: AsJson = False,
+) -> None:
+    """Put an exchange back to its first moment: no order, no position, no fault."""
+    if state is None:
+        standing = Running(url, key, secret).ask("POST", "reset")
+        _show(standing, f"Exchange at {url}, as at its start", as_json=as_json)
+        return
+    from tradewright.exchange.command_log import forget
+
+    if not forget(state):
+        raise InvalidInput("--state", str(state), "holds no exchange", "name its --state folder")
+    _show({"state": str(state), "emptied": True}, "Exchange", as_json=as_json)
+
+
+def _show(body: Body, title: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(body)
+    else:
+        show_summary(body, title)
 
 
 def _tell(address: str) -> None:

@@ -136,10 +136,14 @@ class VenueError(TradewrightError):
 class VenueUnavailable(VenueError):
     """No answer, or none that can be read: whether it was done is unknown."""
 
-    def __init__(self, venue: str, what: str) -> None:
-        """Name the `venue` and `what` went wrong."""
+    def __init__(self, venue: str, what: str, body: str = "") -> None:
+        """Name the `venue` and `what` went wrong; `body` is the start of what it said, as it came.
+
+        The sentence does not hold the body: it is for the journal and for people who look.
+        """
         self.venue = venue
         self.what = what
+        self.body = body
         super().__init__(f"{venue}: {what}")
 
 

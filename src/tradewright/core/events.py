@@ -164,7 +164,7 @@ class CancelAsked:
 
 @frozen
 class CancelRefused:
-    """The venue did not cancel; the order works on."""
+    """The venue did not cancel or replace; the order works on."""
 
     order: OrderId
     at: datetime

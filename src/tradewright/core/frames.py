@@ -117,15 +117,15 @@ class BarFrame:
 
     def known(self, row: int) -> datetime:
         """Return when a row could be known."""
-        return from_nanos(int(self.known_at[row]))
+        return from_nanos(self.known_at.item(row))
 
     def started(self, row: int) -> datetime:
         """Return when a row began."""
-        return from_nanos(int(self.start[row]))
+        return from_nanos(self.start.item(row))
 
     def session_of(self, row: int) -> Session:
         """Return the session a row belongs to."""
-        return self.sessions[int(self.session[row])]
+        return self.sessions[self.session.item(row)]
 
     def price(self, row: int, column: int, name: str = "close") -> Price | None:
         """Return an exact price, None where the instrument did not trade."""
@@ -134,11 +134,15 @@ class BarFrame:
 
     def last_price(self, row: int, column: int) -> tuple[Price, int] | None:
         """Return the last close at or before a row and the row it stands in, if there is one."""
-        while row >= 0:
-            close = self.price(row, column)
-            if close is not None:
-                return close, row
-            row -= 1
+        # Back in steps that grow: most traded in this row, and some not for years.
+        stop, length = row + 1, 1
+        while stop > 0:
+            first = max(stop - length, 0)
+            traded = np.flatnonzero(~np.isnan(self.close[first:stop, column]))
+            if len(traded):
+                last = first + int(traded[-1])
+                return Price(to_decimal(self.close.item(last, column))), last
+            stop, length = first, length * 8
         return None
 
     def shares(self, row: int, column: int) -> Decimal:

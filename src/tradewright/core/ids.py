@@ -8,12 +8,13 @@ tells them apart.
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime, time
 
 InstrumentId = NewType("InstrumentId", str)
 StrategyId = NewType("StrategyId", str)
@@ -25,15 +26,40 @@ RunId = NewType("RunId", str)
 ABSENT = "-"
 _PRICE_QUANTUM = Decimal("0.0001")
 _ID_LENGTH = 24
+_EMPTY = hashlib.sha256()
 
 
 def _digest(*facts: str) -> str:
-    return hashlib.sha256("|".join(facts).encode()).hexdigest()[:_ID_LENGTH]
+    # A copy of an empty hash is cheaper than asking for the algorithm by its name.
+    digest = _EMPTY.copy()
+    digest.update("|".join(facts).encode())
+    return digest.hexdigest()[:_ID_LENGTH]
 
 
 @lru_cache(maxsize=16)
 def _date_fact(day: date) -> str:
     return day.isoformat()
+
+
+@lru_cache(maxsize=2048)
+def _time_fact(time_of_day: time) -> str:
+    return time_of_day.isoformat()
+
+
+def instant_fact(at: datetime) -> str:
+    """Write an instant as `at.isoformat()` does, at a quarter of the cost.
+
+    The times of day at which bars close are the same ones every session.
+    """
+    if at.tzinfo is not UTC:
+        return at.isoformat()
+    return f"{_date_fact(at.date())}T{_time_fact(at.time())}+00:00"
+
+
+def _quantity_fact(value: Decimal) -> str:
+    # Of a whole number without an exponent, the shortest text is its plain one.
+    text = str(value)
+    return text if text.isdigit() else format(value.normalize(), "f")
 
 
 def _price_fact(value: Decimal) -> str:
@@ -66,18 +92,20 @@ def order_id(
     equal orders of one day apart. The same asking gives the same id.
     """
     kind, time_in_force, limit, stop = terms
-    asked = (
+    asked = [
         symbol,
         side,
-        format(quantity.normalize(), "f"),
+        _quantity_fact(quantity),
         ABSENT if limit is None else _price_fact(limit),
         ABSENT if stop is None else _price_fact(stop),
         kind,
         time_in_force,
         strategy,
         _date_fact(on),
-    )
-    return OrderId(_digest(*asked, intent) if intent else _digest(*asked))
+    ]
+    if intent:
+        asked.append(intent)
+    return OrderId(_digest(*asked))
 
 
 def child_order_id(parent: OrderId, number: int, *facts: str) -> OrderId:

@@ -80,7 +80,7 @@ class Money:
     def __post_init__(self) -> None:
         """Refuse a float, and what is no amount."""
         amount: object = self.amount
-        if not isinstance(amount, Decimal) or not amount.is_finite():
+        if not (isinstance(amount, Decimal) and amount.is_finite()):
             raise InvalidInput("amount", amount, "is not an exact, finite decimal")
 
     def __add__(self, other: Money) -> Money:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from tradewright.core.errors import InvalidInput, InvalidTransition
-from tradewright.core.frozen import frozen
+from tradewright.core.frozen import frozen, maker
 from tradewright.core.money import ZERO, Price, Quantity
 
 if TYPE_CHECKING:
@@ -188,11 +188,18 @@ def _transitions() -> dict[tuple[OrderStatus, OrderEventKind], OrderStatus]:
         table[state, kind.FAILED] = status.FAILED
     # The venue knows an order that was given up: the venue is right.
     table[status.FAILED, kind.ACCEPTED] = status.ACCEPTED
+    # A refused cancel or replacement leaves the order working as it was.
     table[status.PENDING_CANCEL, kind.CANCEL_REFUSED] = status.NEW
+    table[status.PENDING_REPLACE, kind.CANCEL_REFUSED] = status.NEW
     return table
 
 
 TRANSITIONS: Final = _transitions()
+# A member looked up through its enum costs as much as a decimal sum: what every order meets has
+# a name of its own.
+_MARKET: Final = OrderKind.MARKET
+_FILL: Final = OrderEventKind.FILLED
+_DONE: Final = OrderStatus.FILLED
 _PRICE_FIELDS: Final = ("limit", "stop", "trail_price", "trail_fraction")
 
 
@@ -222,10 +229,10 @@ class Order:
 
     def __post_init__(self) -> None:
         """Refuse a quantity or prices that do not fit the kind."""
-        if self.quantity <= 0:
+        if self.quantity <= ZERO:
             raise InvalidInput("quantity", self.quantity, "must be positive")
         if (
-            self.kind is not OrderKind.MARKET
+            self.kind is not _MARKET
             or self.limit is not None
             or self.stop is not None
             or self.trail_price is not None
@@ -300,19 +307,20 @@ class OrderState:
         The caller has made sure that a fill is not applied twice.
         """
         kind = event.kind
+        if event.kind is _FILL:
+            return self._fill(event.fill)
         status = TRANSITIONS.get((self.status, kind))
         if status is None:
-            if event.kind is OrderEventKind.FILLED:
-                return self._fill(event.fill)
             if event.kind is not OrderEventKind.REPORTED:
                 raise InvalidTransition(self.order.id, self.status, kind)
             status = self._reported(event.status)
-        if status is OrderStatus.NEW and self.filled:
+        if self.filled and status is OrderStatus.NEW:
             status = OrderStatus.PARTIALLY_FILLED
-        return OrderState(
+        at = event.at
+        return _state(
             self.order,
             status,
-            max(self.at, event.at),
+            _later(self.at, at),
             self.venue_id or event.venue_id,
             self.filled,
             self.notional,
@@ -327,24 +335,37 @@ class OrderState:
         return self.status if status is OrderStatus.FILLED else status
 
     def _fill(self, fill: Fill) -> OrderState:
-        filled = self.filled + fill.quantity
-        if filled > self.order.quantity:
-            raise InvalidTransition(self.order.id, self.status, f"fill to {filled}")
+        order = self.order
+        quantity, at = fill.quantity, fill.at
+        filled: Decimal = self.filled + quantity
         status = self.status
-        if filled == self.order.quantity:
-            status = OrderStatus.FILLED
+        if filled == order.quantity:
+            # The same number, kept once.
+            filled, status = order.quantity, _DONE
+        elif filled > order.quantity:
+            raise InvalidTransition(order.id, status, f"fill to {filled}")
         elif status.rank < OrderStatus.PENDING_CANCEL.rank:
             status = OrderStatus.PARTIALLY_FILLED
-        return OrderState(
-            self.order,
+        return _state(
+            order,
             status,
-            max(self.at, fill.at),
+            _later(self.at, at),
             self.venue_id,
             filled,
-            self.notional + fill.quantity * fill.price,
+            self.notional + quantity * fill.price,
             self.version + 1,
             self.reason,
         )
+
+
+_state: Final = maker(OrderState)
+
+
+def _later(one: datetime, other: datetime) -> datetime:
+    # Four times as fast as `max`, and on the way of every event.
+    if one > other:
+        return one
+    return other
 
 
 class Source(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Final
 
-from tradewright.core.frozen import frozen
+from tradewright.core.frozen import frozen, maker
 from tradewright.core.money import ZERO
 
 if TYPE_CHECKING:
@@ -47,44 +47,39 @@ class Position:
 
     def apply(self, fill: Fill) -> Position:
         """Return the position after a fill; a fill that crosses zero closes, then opens."""
-        signed = fill.quantity if fill.side.sign > 0 else -fill.quantity
-        held = self.quantity
-        if not held or (held > 0) == (signed > 0):
-            return Position(
+        price, held = fill.price, self.quantity
+        buys = fill.side.sign > 0
+        signed = fill.quantity if buys else -fill.quantity
+        if not held or (held > ZERO) is buys:
+            return _position(
                 self.instrument,
                 held + signed,
-                self.cost + signed * fill.price,
+                self.cost + signed * price,
                 self.realised,
-                (*self.lots, Lot(fill.at, signed, fill.price)),
+                (*self.lots, _lot(fill.at, signed, price)),
             )
-        closing = signed if abs(signed) <= abs(held) else -held
-        closed = self._close(closing, fill.price)
-        opening = signed - closing
-        if not opening:
-            return closed
-        return Position(
-            self.instrument,
-            opening,
-            opening * fill.price,
-            closed.realised,
-            (Lot(fill.at, opening, fill.price),),
-        )
+        left = held + signed
+        if not left or (left > ZERO) is not buys:
+            return self._close(signed, price)
+        closed = self._close(-held, price)
+        lot = Lot(fill.at, left, price)
+        return Position(self.instrument, left, left * price, closed.realised, (lot,))
 
     def _close(self, signed: Decimal, price: Decimal) -> Position:
         left, realised, cost = signed, self.realised, self.cost
-        lots = list(self.lots)
+        lots = self.lots
         while left:
             lot = lots[0]
-            if abs(lot.quantity) <= abs(left):
-                taken = -lot.quantity
-                lots.pop(0)
+            taken = -lot.quantity
+            if abs(taken) <= abs(left):
+                lots = lots[1:]
             else:
                 taken = left
-                lots[0] = Lot(lot.opened_at, lot.quantity + left, lot.price)
+                lots = (Lot(lot.opened_at, lot.quantity + left, lot.price), *lots[1:])
             realised -= taken * (price - lot.price)
             cost += taken * lot.price
             left -= taken
-        return Position(self.instrument, self.quantity + signed, cost, realised, tuple(lots))
+        return _position(self.instrument, self.quantity + signed, cost, realised, lots)
 
     def reduced(self, quantity: Decimal, price: Decimal) -> Position:
         """Return the position with a signed `quantity` of it closed at `price`."""
@@ -110,6 +105,10 @@ class Position:
                 lots.append(Lot(lot.opened_at, grown, lot.quantity * lot.price / grown))
         split = Position(self.instrument, exact, self.cost, self.realised, tuple(lots))
         return split, exact - whole
+
+
+_position: Final = maker(Position)
+_lot: Final = maker(Lot)
 
 
 def _shares(quantity: Decimal) -> Decimal:

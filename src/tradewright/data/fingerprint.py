@@ -15,10 +15,12 @@ from tradewright.core.frames import FIELDS
 from tradewright.core.records import to_body
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tradewright.core.frames import BarFrame, FloatArray
+    from tradewright.core.ids import InstrumentId
     from tradewright.core.market import CorporateAction
+    from tradewright.data.quotes import QuoteBars
 
 _TIMES: Final = ("start", "end", "known_at", "session")
 
@@ -36,6 +38,19 @@ def data_hash(frame: BarFrame, actions: Sequence[CorporateAction]) -> str:
         digest.update(np.ascontiguousarray(getattr(frame, name), dtype="<i8").data)
     for name in FIELDS:
         digest.update(_plain(getattr(frame, name)).data)
+    return digest.hexdigest()
+
+
+def quotes_hash(quotes: Mapping[InstrumentId, QuoteBars]) -> str:
+    """Return the SHA-256 over the quote bars of instruments in any order."""
+    digest = hashlib.sha256()
+    for name in sorted(quotes):
+        bars = quotes[name]
+        digest.update(f"{name} {len(bars)}\n".encode())
+        for times in (bars.start, bars.end):
+            digest.update(np.ascontiguousarray(times, dtype="<i8").data)
+        for side in (bars.bid, bars.ask):
+            digest.update(_plain(side).data)
     return digest.hexdigest()
 
 

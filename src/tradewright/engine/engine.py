@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, get_args
 
 from tradewright.core.decisions import Approved, Refusal
 from tradewright.core.errors import MissingData
@@ -25,6 +25,7 @@ from tradewright.core.events import (
     SwitchChanged,
     TradabilityChanged,
 )
+from tradewright.core.frozen import maker
 from tradewright.core.money import ZERO
 from tradewright.engine.view import InstantView
 from tradewright.portfolio.construct import Construction, Holdings, construct
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from tradewright.risk.limits import Limits
     from tradewright.strategies.strategy import Strategy
 
+_holdings: Final = maker(Holdings)
+_risk_context: Final = maker(RiskContext)
+_submit: Final = maker(Submit)
 _QUIET: Final[tuple[Command, ...]] = ()
 _ORDER_EVENTS: Final = frozenset(get_args(OrderEvent))
 _BOOK_EVENTS: Final = (SplitApplied, DividendPaid, Delisted, CashMoved)
@@ -72,32 +76,48 @@ class _Market(NamedTuple):
 _UNKNOWN_MARKET: Final = _Market(is_open=None, trades_on=None)
 
 
-class _Mark(NamedTuple):
-    price: Decimal | None
-    age: int
-    value: Decimal | None
+_Mark: TypeAlias = "tuple[Decimal | None, int, Decimal | None]"
+_UNMARKED: Final[_Mark] = (None, 0, None)
 
 
-_UNMARKED: Final = _Mark(None, 0, None)
-
-
-class _Marks(dict["InstrumentId", _Mark]):
+class _Marks:
     # Last price, its age in rows and what a unit counts in the book: looked up once an
-    # instrument and decision.
-    def __init__(self, history: History, instruments: Mapping[InstrumentId, Instrument]) -> None:
-        super().__init__()
+    # instrument and row.
+    def __init__(
+        self, history: History, instruments: Mapping[InstrumentId, Instrument], ledger: Ledger
+    ) -> None:
         self._history = history
         self._instruments = instruments
+        self._ledger = ledger
+        self._known: dict[InstrumentId, _Mark] = {}
+        self._row = history.row
 
-    def __missing__(self, instrument: InstrumentId) -> _Mark:
+    def mark(self, instrument: InstrumentId) -> _Mark:
+        """Return price, age and value."""
+        row = self._history.row
+        if row != self._row:
+            self._known.clear()
+            self._row = row
+        known = self._known.get(instrument)
+        return self._look_up(instrument) if known is None else known
+
+    def _look_up(self, instrument: InstrumentId) -> _Mark:
         frame = self._history.frame
         found = self._history.price(frame.index(instrument)) if instrument in frame else None
         mark = _UNMARKED
         if found is not None:
             price, age = found
-            mark = _Mark(price, age, price * self._instruments[instrument].multiplier)
-        self[instrument] = mark
+            mark = (price, age, price * self._instruments[instrument].multiplier)
+        self._known[instrument] = mark
         return mark
+
+    def value(self, instrument: InstrumentId) -> Decimal | None:
+        """Return what one unit counts in the book."""
+        return self.mark(instrument)[2]
+
+    def equity(self) -> Decimal | None:
+        """Return cash and positions at the last prices."""
+        return Exposure(self._ledger.cash, self._ledger.quantities, (), self.value).equity
 
 
 class Engine:
@@ -120,15 +140,19 @@ class Engine:
         self.switches = Switches()
         self._decide = strategy.decide
         self._apply = desk.apply
-        self._quantities = ledger.quantities
+        self._open = desk.open
+        self._known = served.frame.known
+        self._book = ledger.book
         self._served = served
         self._history = served.history
+        self._calendar = served.calendar
         self._advance = served.history.advance
         self._instruments = instruments
         self._rules = rules
         self._first, self._stop = decides.start, decides.stop
         self._halted: set[InstrumentId] = set()
-        self._marks = _Marks(served.history, instruments)
+        self._marks = _Marks(served.history, instruments, ledger)
+        self._view = InstantView(served, -1, ledger.quantities, self._marks.equity)
         self._session: Session | None = None
         self._open_market = _UNKNOWN_MARKET
         self._sizing_feature = f"volatility_{rules.construction.sizing.volatility_window}"
@@ -138,13 +162,16 @@ class Engine:
         if type(event) is BarClosed:
             row = event.row
             self._advance(row)
-            self._marks.clear()
-            return self._decided(row) if self._first <= row < self._stop else _QUIET
+            if not self._first <= row < self._stop:
+                return _QUIET
+            self._view.row = row
+            targets = self._decide(self._view)
+            return self._place(targets, self._known(row)) if targets else _QUIET
         if type(event) in _ORDER_EVENTS:
             applied = self._apply(event)  # type: ignore[arg-type]
             if applied is not None:
                 if applied.booked is not None:
-                    self.ledger.book(applied.booked)
+                    self._book(applied.booked)
                 if not applied.oddity:
                     return _QUIET
             return self._odd(event, applied)  # type: ignore[arg-type]
@@ -161,7 +188,6 @@ class Engine:
         row = self._served.frame.row_at(at)
         if row > self._history.row:
             self._history.advance(row)
-            self._marks.clear()
 
     def review(self, order: Order, at: datetime) -> Approved | Refusal:
         """Check again an order that was approved and not sent, as if it were new now."""
@@ -170,8 +196,7 @@ class Engine:
             for state in self.desk.open.values()
             if state.order.id != order.id
         )
-        self._marks.clear()
-        exposure = Exposure(self.ledger.cash, self.ledger.quantities, others, self._value)
+        exposure = Exposure(self.ledger.cash, self.ledger.quantities, others, self._marks.value)
         return self.desk.review(order, self._context(order, exposure, at, self._market(at)))
 
     def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:
@@ -180,37 +205,30 @@ class Engine:
 
     def equity(self) -> Decimal | None:
         """Cash and positions at the last prices; None while a price is missing."""
-        return Exposure(self.ledger.cash, self.ledger.quantities, (), self._value).equity
+        return self._marks.equity()
 
     def price(self, instrument: InstrumentId) -> Decimal | None:
         """Return the last known price, None before the first."""
-        return self._marks[instrument].price
-
-    def _value(self, instrument: InstrumentId) -> Decimal | None:
-        return self._marks[instrument].value
-
-    def _decided(self, row: int) -> tuple[Command, ...]:
-        view = InstantView(self._served, row, self._quantities, self.equity)
-        targets = self._decide(view)
-        return self._place(targets, view.at) if targets else _QUIET
+        return self._marks.mark(instrument)[0]
 
     def _place(self, targets: Sequence[Target], at: datetime) -> tuple[Command, ...]:
-        working = tuple(self.desk.working())
+        desk, ledger, value = self.desk, self.ledger, self._marks.value
+        working = tuple(desk.working()) if self._open else ()
         pending: dict[InstrumentId, Decimal] = {}
         for name, side, quantity in working:
             pending[name] = pending.get(name, ZERO) + side.sign * quantity
-        exposure = Exposure(self.ledger.cash, self._quantities, working, self._value)
-        holdings = Holdings(
-            exposure.equity, self._quantities, pending, self._value, self._volatility
-        )
+        held = ledger.quantities
+        exposure = Exposure(ledger.cash, held, working, value)
+        holdings = _holdings(exposure.equity, held, pending, value, self._volatility)
         plan = construct(targets, holdings, self._instruments, self._rules.construction)
         commands: list[Command] = []
         market = self._market(at)
-        for order in plan.orders:
-            answer = self.desk.place(order, self._context(order, exposure, at, market))
+        orders = plan.orders
+        for order in orders:
+            answer = desk.place(order, self._context(order, exposure, at, market))
             if type(answer) is Approved:
-                commands.append(Submit(answer))
-                if len(plan.orders) > 1:
+                commands.append(_submit(answer))
+                if len(orders) > 1:
                     # What is approved counts against what is decided with it.
                     exposure.add(order.instrument, order.side, order.quantity)
             elif isinstance(answer, Refusal):
@@ -226,8 +244,8 @@ class Engine:
         self, order: Order, exposure: Exposure, at: datetime, market: _Market
     ) -> RiskContext:
         name = order.instrument
-        price, age, _ = self._marks[name]
-        return RiskContext(
+        price, age, _ = self._marks.mark(name)
+        return _risk_context(
             at,
             self._rules.limits,
             self.switches.state(order.strategy),
@@ -246,7 +264,7 @@ class Engine:
         session = self._session
         if session is not None and session.open <= at < session.close:
             return self._open_market
-        calendar = self._served.calendar
+        calendar = self._calendar
         try:
             session = self._session = calendar.session_at(at)
             if session is None:

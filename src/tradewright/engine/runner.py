@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tradewright.core.decisions import Approved, Refusal
 from tradewright.core.errors import (
@@ -46,7 +47,7 @@ from tradewright.execution.reconcile import agrees, differences, repairs
 from tradewright.risk.switches import GLOBAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from tradewright.core.events import Command, Event, OrderEvent
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
         OrderStore,
         StateStore,
     )
+
+_Answer = TypeVar("_Answer")
 
 KILL_SWITCH: Final = "kill_switch:state"
 _REASON_LENGTH: Final = 500
@@ -178,7 +181,7 @@ class Runner:
 
     async def reconcile(self) -> tuple[Difference, ...]:
         """Compare cash and positions with the venue's; the result stays in `outcome`."""
-        account = await self._ports.broker.account()
+        account = await _in_turn(self._ports.broker.account)
         ledger = self.engine.ledger
         found = differences(ledger.cash, ledger.quantities, account.cash, account.positions)
         self.outcome.differences = found
@@ -238,19 +241,13 @@ class Runner:
     async def _submit(self, approved: Approved) -> None:
         order = approved.order.id
         await self._believe(Submitted(order, self._ports.clock.now()))
-        while True:
-            try:
-                answer = await self._ports.broker.submit(approved)
-            except RateLimited as limited:
-                # The venue has said that it did not take it: the one case to ask again.
-                await asyncio.sleep(limited.retry_after)
-            except VenueUnavailable as lost:
-                await self._believe(Unconfirmed(order, self._ports.clock.now(), str(lost)))
-                await self._resolve(order)
-                return
-            else:
-                await self._believe(answer)
-                return
+        try:
+            answer = await _in_turn(partial(self._ports.broker.submit, approved))
+        except VenueUnavailable as lost:
+            await self._believe(Unconfirmed(order, self._ports.clock.now(), str(lost)))
+            await self._resolve(order)
+        else:
+            await self._believe(answer)
 
     async def _cancel(self, command: Cancel) -> None:
         state = self.engine.desk.states.get(command.order)
@@ -259,7 +256,7 @@ class Runner:
             return
         await self._believe(CancelAsked(command.order, self._ports.clock.now(), command.reason))
         try:
-            await self._ports.broker.cancel(command.order)
+            await _in_turn(partial(self._ports.broker.cancel, command.order))
         except VenueError as refused:
             self._alert("cancel_failed", f"{command.order}: {refused}")
 
@@ -268,6 +265,10 @@ class Runner:
         while True:
             try:
                 known = await self._ports.broker.find(order)
+            except RateLimited as limited:
+                known = None
+                reachable = False
+                await asyncio.sleep(limited.retry_after)
             except VenueError:
                 known = None
                 reachable = False
@@ -292,7 +293,7 @@ class Runner:
             elif state.status in _ATTEMPTED:
                 await self._resolve(order.id)
             else:
-                known = await self._ports.broker.find(order.id)
+                known = await _in_turn(partial(self._ports.broker.find, order.id))
                 if known is None:
                     raise LedgerError(f"order {order.id} is unknown at the venue that took it")
                 await self._mend(state, known)
@@ -329,19 +330,21 @@ class Runner:
         ours = [s for s in self.engine.desk.open.values() if s.status not in _ATTEMPTED]
         if not ours:
             return []
-        theirs = {known.id: known for known in await self._ports.broker.open_orders()}
+        broker = self._ports.broker
+        theirs = {known.id: known for known in await _in_turn(broker.open_orders)}
         behind: list[tuple[OrderState, VenueOrder]] = []
         for state in ours:
-            known = theirs.get(state.order.id) or await self._ports.broker.find(state.order.id)
+            order = state.order.id
+            known = theirs.get(order) or await _in_turn(partial(broker.find, order))
             if known is None:
-                raise LedgerError(f"order {state.order.id} is unknown at the venue that took it")
+                raise LedgerError(f"order {order} is unknown at the venue that took it")
             if not agrees(state, known):
                 behind.append((state, known))
         return behind
 
     async def _mend(self, state: OrderState, known: VenueOrder) -> None:
         order = state.order.id
-        found = await self._ports.broker.fills(self._began)
+        found = await _in_turn(partial(self._ports.broker.fills, self._began))
         own = [(fill, cumulative) for fill, cumulative in found if fill.order == order]
         desk = self.engine.desk
         for event in repairs(state, known, own, desk.knows_fill, self.engine.fee):
@@ -435,6 +438,15 @@ class Runner:
     @staticmethod
     def _late(deadline: float) -> bool:
         return asyncio.get_running_loop().time() >= deadline
+
+
+async def _in_turn(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    # What was refused for asking too often was not done: the one case to ask again.
+    while True:
+        try:
+            return await ask()
+        except RateLimited as limited:
+            await asyncio.sleep(limited.retry_after)
 
 
 def _key(event: SplitApplied | DividendPaid | Delisted | CashMoved) -> tuple[str, str, datetime]:

@@ -39,9 +39,13 @@ class Served:
 
 
 class InstantView:
-    """See `strategies.strategy.MarketView`; cheap to make, since one is made for every row."""
+    """See `strategies.strategy.MarketView`; `row` is moved on as rows close.
 
-    __slots__ = ("_equity", "_row", "_served", "holdings", "universe")
+    One window that moves costs less than one for every row. Whoever kept it would see what is
+    known now, not what was known then, and never what comes later.
+    """
+
+    __slots__ = ("_equity", "_features", "_served", "holdings", "row", "universe")
 
     def __init__(
         self,
@@ -52,7 +56,8 @@ class InstantView:
     ) -> None:
         """Look at the past from the close of `row`."""
         self._served = served
-        self._row = row
+        self._features = served.features
+        self.row = row
         self.universe = served.universe
         self.holdings = holdings
         self._equity = equity
@@ -60,12 +65,12 @@ class InstantView:
     @property
     def at(self) -> datetime:
         """The instant of the decision."""
-        return self._served.frame.known(self._row)
+        return self._served.frame.known(self.row)
 
     @property
     def session(self) -> Session:
         """The session of the row that has closed."""
-        return self._served.frame.session_of(self._row)
+        return self._served.frame.session_of(self.row)
 
     @property
     def next_session(self) -> Session:
@@ -79,12 +84,12 @@ class InstantView:
 
     def feature(self, name: str) -> FloatArray:
         """Return a feature's values now."""
-        values: FloatArray = self._served.features[name][self._row]
+        values: FloatArray = self._features[name][self.row]
         return values
 
     def value(self, name: str, column: int = 0) -> float:
         """Return one instrument's value of a feature now."""
-        return self._served.features[name].item(self._row, column)
+        return self._features[name].item(self.row, column)
 
     def window(self, name: str, lookback: int) -> FloatArray:
         """Return the last rows of a price or volume column, adjusted to now."""
@@ -92,5 +97,5 @@ class InstantView:
 
     def tradable(self) -> FloatArray:
         """Return the raw closes of the row, NaN where not traded."""
-        closes: FloatArray = self._served.frame.close[self._row]
+        closes: FloatArray = self._served.frame.close[self.row]
         return closes

@@ -1,249 +1,276 @@
-"""The account, its positions, the assets and the hours of the market, as the vendor writes them.
+"""The account's standing: who it is, what it may do, and what its open orders have spoken for.
 
-Read-only views of the replayed market. The pattern-day-trader fields are left out, as the
-vendor left them out in July 2026.
+Orders asks `check` before an order goes to the brokerage, `reserve` once it has been taken, and
+`left` whenever something happened to it. What an order reserves is fixed when it is taken and
+shrinks as it fills, so that a check costs the same however many orders are open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from fractions import Fraction
+from typing import Final, Protocol
 
-from tradewright.core.errors import MissingData
-from tradewright.core.instrument import Instrument
+from tradewright.core.events import (
+    Delisted,
+    Event,
+    OrderEvent,
+    SessionClosed,
+    SessionOpened,
+    SplitApplied,
+)
+from tradewright.core.frozen import frozen
+from tradewright.core.ids import InstrumentId
+from tradewright.core.market import Quote
 from tradewright.core.money import ZERO
 from tradewright.core.orders import Side
-from tradewright.core.positions import Lot, Position
-from tradewright.core.session import Session, Span
+from tradewright.exchange.curve import EquityCurve
+from tradewright.exchange.entries import ActivityLog, Entries
+from tradewright.exchange.margin import LEAST_EQUITY, Standing, power, standing, weight
 from tradewright.exchange.market import ReplayMarket
+from tradewright.exchange.permissions import Permissions
 from tradewright.exchange.words import (
-    BROKEN_RULE,
-    MISSING,
-    NEW_YORK,
-    NOT_FOUND,
+    FORBIDDEN,
+    NOT_ALLOWED,
+    NOT_TRADABLE,
     UNPROCESSABLE,
     Refused,
-    identifier,
-    moment,
     number,
 )
 
-if TYPE_CHECKING:
-    from tradewright.core.records import JsonValue
-
-_VENUES: Final = {
-    "XNYS": "NYSE",
-    "XNAS": "NASDAQ",
-    "ARCX": "ARCA",
-    "XASE": "AMEX",
-    "BATS": "BATS",
-}
-_PLACES: Final = 10
+_ONE: Final = Decimal(1)
+_TWO: Final = Decimal(2)
+_PLACES: Final = 9
+_ABOVE_ASK: Final = Decimal("1.03")
 
 
-def account(market: ReplayMarket) -> dict[str, JsonValue]:
-    """Write the account."""
-    brokerage = market.brokerage
-    long_value = short_value = ZERO
-    for position in brokerage.ledger.positions.values():
-        value = _price(market, position) * position.quantity
-        long_value += max(value, ZERO)
-        short_value += min(value, ZERO)
-    equity, cash = number(brokerage.equity()), brokerage.ledger.cash
-    power = number(brokerage.buying_power())
-    margin = number(long_value - short_value)
-    return {
-        "id": identifier("account", market.account),
-        "account_number": market.account,
-        "status": "ACTIVE",
-        "currency": "USD",
-        "created_at": moment(market.opened_at),
-        "cash": number(cash),
-        "buying_power": power,
-        "regt_buying_power": power,
-        "non_marginable_buying_power": number(max(cash, ZERO)),
-        "effective_buying_power": power,
-        "options_buying_power": "0",
-        "equity": equity,
-        "last_equity": number(market.last_equity),
-        "portfolio_value": equity,
-        "long_market_value": number(long_value),
-        "short_market_value": number(short_value),
-        "position_market_value": number(long_value + short_value),
-        "initial_margin": margin,
-        "maintenance_margin": margin,
-        "last_maintenance_margin": "0",
-        "sma": "0",
-        "multiplier": number(market.leverage),
-        "accrued_fees": "0",
-        "pending_transfer_in": "0",
-        "pending_transfer_out": "0",
-        "pending_reg_taf_fees": "0",
-        "intraday_adjustments": "0",
-        "balance_asof": f"{market.now.astimezone(NEW_YORK):%Y-%m-%d}",
-        "trading_blocked": False,
-        "transfers_blocked": False,
-        "account_blocked": False,
-        "trade_suspended_by_user": False,
-        "shorting_enabled": any(item.shortable for item in market.instruments.values()),
-    }
+class Asked(Protocol):
+    """What of an order request the account looks at."""
+
+    @property
+    def symbol(self) -> str:
+        """The symbol as of now."""
+
+    @property
+    def instrument(self) -> InstrumentId:
+        """What is traded."""
+
+    @property
+    def side(self) -> Side:
+        """Which way."""
+
+    @property
+    def quantity(self) -> Decimal:
+        """Shares; a notional order's are worked out by now."""
+
+    @property
+    def limit(self) -> Decimal | None:
+        """The limit, if it has one."""
+
+    @property
+    def stop(self) -> Decimal | None:
+        """The stop, if it has one."""
 
 
-def positions(market: ReplayMarket) -> list[dict[str, JsonValue]]:
-    """Write every position."""
-    return [
-        _position(market, instrument, position)
-        for instrument, position in _held(market)
-        if position.quantity
-    ]
+@frozen
+class Charge:
+    """What an order takes of the buying power: dollars a share, for the shares that it opens."""
+
+    unit: Decimal
+    opening: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        """Dollars of buying power."""
+        return self.unit * self.opening
+
+    def left(self, remaining: Decimal) -> Charge:
+        """Return the charge of what may still fill: what closes a position fills first."""
+        return self if remaining >= self.opening else Charge(self.unit, max(remaining, ZERO))
 
 
-def position(market: ReplayMarket, name: str) -> dict[str, JsonValue]:
-    """Write the position of a symbol or asset id; flat is 404."""
-    for instrument, held in _held(market):
-        if name in {instrument.symbol, identifier("asset", instrument.symbol)}:
-            return _position(market, instrument, held)
-    raise Refused(MISSING, NOT_FOUND, "position does not exist")
+class Account:
+    """The one account of this exchange."""
+
+    def __init__(
+        self, market: ReplayMarket, name: str, leverage: Decimal, *, pdt_fields: bool = False
+    ) -> None:
+        """Open the account; it can pay for `leverage` times its equity.
+
+        With `pdt_fields` the pattern-day-trader fields are served, which the vendor dropped in
+        July 2026.
+        """
+        self.name = name
+        self.leverage = leverage
+        self.permissions = Permissions(market, pdt_fields=pdt_fields)
+        self._market = market
+        self._charges: dict[str, Charge] = {}
+        self.reserved = ZERO
+        self._standing_of: tuple[object, ...] = ()
+        self._standing = standing(market)
+        self.last = self._standing
+        self.sma = self._standing.excess
+        self.day_began = self.last_closed = market.now
+        self._closes = self._prices()
+        self.last_prices = dict(self._closes)
+        self.gone: set[InstrumentId] = set()
+        self.entries = Entries(market, name)
+        self.activities = ActivityLog(self.entries)
+        self.curve = EquityCurve(lambda: self.standing.equity, int(market.now.timestamp()))
+
+    @property
+    def last_equity(self) -> Decimal:
+        """What the account was worth at the last close."""
+        return self.last.equity
+
+    @property
+    def standing(self) -> Standing:
+        """What the account is worth now; worked out again only once something has changed."""
+        brokerage = self._market.brokerage
+        key = (
+            self._market.now,
+            self._market.position,
+            len(brokerage.fills),
+            brokerage.ledger.cash,
+        )
+        if key != self._standing_of:
+            self._standing, self._standing_of = standing(self._market), key
+        return self._standing
+
+    @property
+    def multiplier(self) -> Decimal:
+        """How often equity may be spent: the user may lower it, and small accounts have one."""
+        if self.standing.equity < LEAST_EQUITY:
+            return min(self.leverage, _ONE)
+        return min(self.leverage, self.permissions.configurations.most_margin)
+
+    @property
+    def may_short(self) -> bool:
+        """Say whether the account is allowed to short: a margin account of $2,000 or more."""
+        return self.multiplier > _ONE and not self.permissions.configurations.no_shorting
+
+    def buying_power(self) -> Decimal:
+        """Return what may still be spent on opening positions, open orders taken off."""
+        return max(power(self.standing, self.last, self.multiplier) - self.reserved, ZERO)
+
+    def regulation_power(self) -> Decimal:
+        """Return what Regulation T alone leaves to spend: twice the equity it does not ask for."""
+        multiplier = min(self.multiplier, _TWO)
+        return max(power(self.standing, self.last, multiplier) - self.reserved, ZERO)
+
+    def check(self, asked: Asked, held: Decimal, freed: Decimal = ZERO) -> Charge:
+        """Check an order of an account that holds `held` (signed) of the instrument.
+
+        `freed` is the buying power that comes back if the order is taken: that of an order it
+        replaces (`charged`). The charge is given to `reserve` once the order has been taken.
+
+        Raises:
+            Refused: The account may not give the order, or cannot pay for it.
+        """
+        self.permissions.check(asked.quantity)
+        opening = asked.quantity - max(-held * asked.side.sign, ZERO)
+        if opening <= 0:
+            return Charge(ZERO, ZERO)
+        short = asked.side is Side.SELL
+        quote = self._quote(asked.instrument)
+        if short:
+            self._check_short(asked, quote)
+        price = self._price(asked, quote)
+        if price is None:
+            message = "no price to check buying power with"
+            raise Refused(UNPROCESSABLE, NOT_TRADABLE, message)
+        worth = price * self._market.data.instruments[asked.instrument].multiplier
+        unit = worth * weight(price, short=short, multiplier=self.multiplier)
+        # Of a bounded length, so that what is given back adds up to what was taken.
+        charge = Charge(round(unit, _PLACES), opening)
+        left = self.buying_power() + freed
+        if charge.amount > left:
+            raise Refused(
+                FORBIDDEN,
+                NOT_ALLOWED,
+                "insufficient buying power",
+                buying_power=number(round(left, 2)),
+                cost_basis=number(worth * opening),
+            )
+        return charge
+
+    def reserve(self, order: str, charge: Charge) -> None:
+        """Keep an order's charge from being spent twice, until `left` gives it back."""
+        if charge.opening:
+            self._charges[order] = charge
+            self.reserved += charge.amount
+
+    def left(self, order: str, remaining: Decimal) -> None:
+        """Give back what an order no longer needs; `remaining` may still fill, 0 once it ended."""
+        charge = self._charges.get(order)
+        if charge is None:
+            return
+        kept = charge.left(remaining)
+        self.reserved += kept.amount - charge.amount
+        if kept.opening:
+            self._charges[order] = kept
+        else:
+            del self._charges[order]
+
+    def charged(self, order: str) -> Decimal:
+        """Return the buying power that an open order reserves."""
+        charge = self._charges.get(order)
+        return ZERO if charge is None else charge.amount
+
+    def live(self, event: Event, happened: Sequence[OrderEvent]) -> None:
+        """Take what an event of the market did to the account."""
+        # An action that is not in the data moves neither the time nor the replay's position.
+        self._standing_of = ()
+        match event:
+            case SessionOpened():
+                self.day_began = event.at
+                self.last_prices = dict(self._closes)
+            case SplitApplied():
+                ratio = event.split.ratio
+                for prices in (self.last_prices, self._closes):
+                    _split(prices, event.split.instrument, ratio)
+            case SessionClosed():
+                self.last = self.standing
+                self.last_closed = event.at
+                self.sma = self.last.excess
+                self._closes = self._prices()
+            case Delisted():
+                self.gone.add(event.delisting.instrument)
+            case _:
+                pass
+        self.entries.live(event, happened)
+        self.curve.live(event, happened)
+
+    def _prices(self) -> dict[InstrumentId, Decimal]:
+        names = [item.id for item in self._market.instruments.values()]
+        marks = {name: self._market.brokerage.price(name) for name in names}
+        return {name: mark for name, mark in marks.items() if mark is not None}
+
+    def _check_short(self, asked: Asked, quote: Quote | None) -> None:
+        instrument = self._market.data.instruments[asked.instrument]
+        bid = self._market.brokerage.price(asked.instrument) if quote is None else quote.bid
+        self.permissions.shorting.check(instrument, asked.quantity, asked.limit, bid)
+        if not self.may_short:
+            raise Refused(FORBIDDEN, NOT_ALLOWED, "account is not allowed to short")
+
+    def _price(self, asked: Asked, quote: Quote | None) -> Decimal | None:
+        # A quote without an ask has 0 there.
+        ask = quote.ask if quote is not None and quote.ask else None
+        mark = ask or self._market.brokerage.price(asked.instrument)
+        named = asked.limit or asked.stop
+        if asked.side is Side.BUY:
+            return named or mark
+        above = ZERO if mark is None else mark * _ABOVE_ASK
+        return max(named or ZERO, above) or None
+
+    def _quote(self, name: InstrumentId) -> Quote | None:
+        # With the market closed the vendor checks against the last trade.
+        if self._market.session is None:
+            return None
+        return self._market.tape.quote(name, self._market.now)
 
 
-def assets(market: ReplayMarket) -> list[dict[str, JsonValue]]:
-    """Write every asset, by symbol."""
-    return [_asset(market.instruments[symbol]) for symbol in sorted(market.instruments)]
-
-
-def asset(market: ReplayMarket, name: str) -> dict[str, JsonValue]:
-    """Write the asset of a symbol or asset id."""
-    for instrument in market.instruments.values():
-        if name in {instrument.symbol, identifier("asset", instrument.symbol)}:
-            return _asset(instrument)
-    raise Refused(MISSING, NOT_FOUND, f"asset not found for {name}")
-
-
-def clock(market: ReplayMarket) -> dict[str, JsonValue]:
-    """Write the market's own clock, in New York time."""
-    session = market.brokerage.session
-    try:
-        following = market.calendar.next_session(market.now)
-    except MissingData as error:
-        raise Refused(500, 50010000, f"the replay's calendar has ended: {error}") from error
-    return {
-        "timestamp": _local(market.now).isoformat(),
-        "is_open": session is not None,
-        "next_open": _local(following.open).isoformat(),
-        "next_close": _local((session or following).close).isoformat(),
-    }
-
-
-def calendar(market: ReplayMarket, start: str | None, end: str | None) -> list[dict[str, str]]:
-    """Write the sessions from `start` to `end`, both included."""
-    sessions = market.calendar.sessions
-    if not sessions:
-        return []
-    first = _date(start, "start") or sessions[0].date
-    last = _date(end, "end") or sessions[-1].date
-    if last < first:
-        raise Refused(UNPROCESSABLE, BROKEN_RULE, "end must not be before start")
-    return [_day(market, session) for session in market.calendar.within(Span(first, last))]
-
-
-def _held(market: ReplayMarket) -> Iterator[tuple[Instrument, Position]]:
-    ids = {item.id: item for item in market.instruments.values()}
-    for name, held in sorted(market.brokerage.ledger.positions.items()):
-        yield ids[name], held
-
-
-def _price(market: ReplayMarket, position: Position) -> Decimal:
-    price = market.brokerage.price(position.instrument)
-    return position.average if price is None else price
-
-
-def _since(market: ReplayMarket, lot: Lot, before: Decimal) -> Decimal:
-    # What was opened today has gained since then, and the rest since the last close.
-    return lot.price if lot.opened_at >= market.day_began else before
-
-
-def _ratio(part: Decimal, whole: Decimal) -> str:
-    return number(round(part / whole, _PLACES)) if whole else "0"
-
-
-def _position(market: ReplayMarket, instrument: Instrument, held: Position) -> dict[str, JsonValue]:
-    price = _price(market, held)
-    before = market.last_prices.get(instrument.id, price)
-    value, cost = price * held.quantity, held.cost
-    profit = value - cost
-    base = sum((_since(market, lot, before) * lot.quantity for lot in held.lots), ZERO)
-    today = value - base
-    closing = Side.SELL if held.quantity > 0 else Side.BUY
-    free = abs(held.quantity) - market.reserved(instrument.id, closing)
-    sign = 1 if held.quantity > 0 else -1
-    return {
-        "asset_id": identifier("asset", instrument.symbol),
-        "symbol": instrument.symbol,
-        "exchange": _VENUES.get(instrument.venue, "OTC"),
-        "asset_class": "us_equity",
-        "asset_marginable": True,
-        "qty": number(held.quantity),
-        "qty_available": number(max(free, ZERO) * sign),
-        "avg_entry_price": number(round(held.average, _PLACES)),
-        "side": "long" if held.quantity > 0 else "short",
-        "market_value": number(value),
-        "cost_basis": number(round(cost, _PLACES)),
-        "unrealized_pl": number(round(profit, _PLACES)),
-        "unrealized_plpc": _ratio(profit, abs(cost)),
-        "unrealized_intraday_pl": number(round(today, _PLACES)),
-        "unrealized_intraday_plpc": _ratio(today, abs(base)),
-        "current_price": number(price),
-        "lastday_price": number(round(before, _PLACES)),
-        "change_today": _ratio(price - before, before),
-    }
-
-
-def _asset(instrument: Instrument) -> dict[str, JsonValue]:
-    return {
-        "id": identifier("asset", instrument.symbol),
-        "class": "us_equity",
-        "exchange": _VENUES.get(instrument.venue, "OTC"),
-        "symbol": instrument.symbol,
-        "name": instrument.symbol,
-        "status": "active",
-        "tradable": instrument.tradable,
-        "marginable": True,
-        "shortable": instrument.shortable,
-        "easy_to_borrow": instrument.shortable,
-        "borrow_status": "easy_to_borrow" if instrument.shortable else "hard_to_borrow",
-        "fractionable": False,
-        "margin_requirement_long": "100",
-        "margin_requirement_short": "100",
-        "attributes": [],
-    }
-
-
-def _local(at: datetime) -> datetime:
-    return at.astimezone(NEW_YORK)
-
-
-def _date(text: str | None, field: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).date()
-    except ValueError as error:
-        message = f"invalid {field}: {text} is not a date"
-        raise Refused(UNPROCESSABLE, BROKEN_RULE, message) from error
-
-
-def _day(market: ReplayMarket, session: Session) -> dict[str, str]:
-    try:
-        settles = market.calendar.after(session).date
-    except MissingData:
-        settles = session.date
-    return {
-        "date": session.date.isoformat(),
-        "open": f"{_local(session.open):%H:%M}",
-        "close": f"{_local(session.close):%H:%M}",
-        "session_open": "0400",
-        "session_close": "2000",
-        "settlement_date": settles.isoformat(),
-    }
+def _split(prices: dict[InstrumentId, Decimal], name: InstrumentId, ratio: Fraction) -> None:
+    if name in prices:
+        prices[name] = prices[name] * ratio.denominator / ratio.numerator

@@ -1,65 +1,50 @@
-"""The replayed market: where the replay stands, the orders in it, and what it publishes.
+"""The replayed market: where the replay stands, and what has happened up to there.
 
 Time here is the replay's: it moves when `advance` is told to, never by itself, and never back.
-Everything that happens up to that time happens in the brokerage, and each thing that happens
-to an order is published once, in order, to whoever listens.
+Everything that happens up to that time happens in the brokerage; followers are told of it. How
+often it is moved makes no difference: an hour is the same as an hour of seconds. What clients
+are shown may be spoiled by a rehearsal (`skew`, `frozen`, `corrupted`); the market itself is not.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Final, TypeAlias
 
 from tradewright.backtest.replay import Replay
 from tradewright.core.clock import require_utc
 from tradewright.core.errors import MissingData
 from tradewright.core.events import (
-    Canceled,
+    Delisted,
     Event,
-    Expired,
-    Filled,
     OrderEvent,
-    Rejected,
-    SessionClosed,
+    QuoteSeen,
     SessionOpened,
-    SplitApplied,
+    TimerFired,
 )
-from tradewright.core.ids import InstrumentId, OrderId
+from tradewright.core.frames import from_nanos, to_nanos
+from tradewright.core.ids import InstrumentId
 from tradewright.core.instrument import Instrument
-from tradewright.core.money import ZERO
-from tradewright.core.orders import OrderKind, Side, TimeInForce
-from tradewright.core.session import Calendar, Span
+from tradewright.core.market import Quote, Trade
+from tradewright.core.session import Calendar, Session, Span
 from tradewright.data.history import MarketData
-from tradewright.exchange.tickets import Ticket, position_intent
-from tradewright.exchange.trading import Request, read_request
-from tradewright.exchange.words import (
-    BROKEN_RULE,
-    FORBIDDEN,
-    MISSING,
-    NEW_YORK,
-    NOT_ALLOWED,
-    NOT_FOUND,
-    NOT_TRADABLE,
-    UNPROCESSABLE,
-    Refused,
-    identifier,
-    moment,
-    number,
-)
+from tradewright.data.quotes import QuoteBars
+from tradewright.exchange.halts import LIMIT_PAUSE, REASONS, HaltChange, Halts, limit_pauses
+from tradewright.exchange.prints import SpreadModel
+from tradewright.exchange.tape import Tape
+from tradewright.exchange.timers import Timers
 from tradewright.execution.brokerage import SimulatedBrokerage
 from tradewright.execution.venue import VenueModel
 
-if TYPE_CHECKING:
-    from tradewright.core.records import JsonValue
-
-Update = dict[str, "JsonValue"]
-_ONE = Decimal(1)
-_A_SECOND = timedelta(seconds=1)
-_LIMITED = frozenset({OrderKind.LIMIT, OrderKind.STOP_LIMIT})
+Follower: TypeAlias = Callable[[Event, Sequence[OrderEvent]], None]
+_Print: TypeAlias = tuple[datetime, int, int, Quote | Trade]
+_A_SECOND: Final = timedelta(seconds=1)
+_INSTANT: Final = timedelta(microseconds=1)
+_NO_SKEW: Final = timedelta(0)
 
 
 class ReplayMarket:
@@ -67,39 +52,61 @@ class ReplayMarket:
 
     def __init__(
         self,
+        data: MarketData,
         brokerage: SimulatedBrokerage,
         events: Iterable[Event],
-        instruments: Sequence[Instrument],
-        calendar: Calendar,
         *,
         start: datetime,
-        leverage: Decimal = _ONE,
-        account: str = "rehearsal",
+        quotes: Mapping[InstrumentId, QuoteBars] | None = None,
+        spread: SpreadModel | None = None,
+        luld: bool = False,
     ) -> None:
         """Stand at `start`, before the first event; nothing has happened yet."""
+        self.data = data
+        self.quotes = dict(quotes or {})
+        self.spread = spread or SpreadModel()
+        self.tape = Tape(data, self.quotes, spread=self.spread)
         self.brokerage = brokerage
-        self.leverage = leverage
-        self.calendar = calendar
-        self.account = account
+        self.calendar: Calendar = data.calendar
         self.now = require_utc(start, "start")
         self.opened_at = start
-        self.instruments: Mapping[str, Instrument] = {item.symbol: item for item in instruments}
-        self.tickets: dict[str, Ticket] = {}
-        self.executions: list[Update] = []
-        self.last_equity = brokerage.equity()
-        self.day_began = start
-        self.last_prices: dict[InstrumentId, Decimal] = {}
-        self.published = 0
+        self.halts = Halts()
+        self.skew = _NO_SKEW
+        self.closed_by_fault = False
+        self.frozen: dict[InstrumentId, datetime] = {}
+        self.corrupted: dict[InstrumentId, str] = {}
+        self.fresh: Callable[[], ReplayMarket] | None = None
+        traded = [data.instruments[name] for name in data.frame.instruments]
+        self.instruments: dict[str, Instrument] = {item.symbol: item for item in traded}
         self.position = 0
-        self._symbols = {item.id: item.symbol for item in instruments}
-        self._by_client: dict[str, Ticket] = {}
-        self._listeners: list[asyncio.Queue[Update]] = []
+        self._rank = {name: place for place, name in enumerate(data.frame.instruments)}
+        self._luld = luld
+        self._end = data.calendar.sessions[-1].close
+        self._rescaled: dict[InstrumentId, datetime] = {}
+        self._marks: dict[InstrumentId, Decimal | None] = {}
+        self._marked_at = start
+        self._timers = Timers()
+        self.at = self._timers.at
+        self._printed = self.now
+        self._followers: list[Follower] = []
+        self._listeners: list[Callable[[HaltChange], None]] = []
         self._events = iter(events)
         self._next = next(self._events, None)
+        if brokerage.tape is not None:
+            brokerage.marks = self._last_trade
 
     @classmethod
     def over(
-        cls, data: MarketData, span: Span, *, model: VenueModel, cash: Decimal, leverage: Decimal
+        cls,
+        data: MarketData,
+        span: Span,
+        *,
+        model: VenueModel,
+        cash: Decimal,
+        leverage: Decimal,
+        quotes: Mapping[InstrumentId, QuoteBars] | None = None,
+        spread: SpreadModel | None = None,
+        luld: bool = False,
     ) -> ReplayMarket:
         """Stand before the first session of `span`, with `cash` and what was known by then.
 
@@ -114,9 +121,11 @@ class ReplayMarket:
             raise MissingData(data.label, what, "choose --from and --to within what is there")
         first = rows[0]
         start = frame.known(first - 1) if first else frame.session_of(0).open - _A_SECOND
+        # What a rehearsal lists anew, it lists for itself alone.
+        own = replace(data, instruments=dict(data.instruments))
         brokerage = SimulatedBrokerage(
             frame,
-            data.instruments,
+            own.instruments,
             model=model,
             cash=cash,
             leverage=leverage,
@@ -124,8 +133,34 @@ class ReplayMarket:
             row=first - 1,
         )
         replay = Replay(frame, data.actions, first=first, stop=rows[-1] + 1)
-        traded = [data.instruments[name] for name in frame.instruments]
-        return cls(brokerage, replay, traded, data.calendar, start=start, leverage=leverage)
+        market = cls(own, brokerage, replay, start=start, quotes=quotes, spread=spread, luld=luld)
+        market.fresh = partial(
+            cls.over,
+            data,
+            span,
+            model=model,
+            cash=cash,
+            leverage=leverage,
+            quotes=quotes,
+            spread=spread,
+            luld=luld,
+        )
+        return market
+
+    def follow(self, follower: Follower, halts: Callable[[HaltChange], None] | None = None) -> None:
+        """Tell `follower` of every event once the brokerage has lived through it.
+
+        Of what the tape prints, it is told when that did something to orders. `halts` is told of
+        every halt and resumption.
+        """
+        self._followers.append(follower)
+        if halts is not None:
+            self._listeners.append(halts)
+
+    @property
+    def session(self) -> Session | None:
+        """The session that is open, if one is."""
+        return self.brokerage.session
 
     @property
     def done(self) -> bool:
@@ -142,256 +177,231 @@ class ReplayMarket:
 
         With a `position`, stop when that many events have been lived through: several may share
         one time, and who follows the same replay goes event by event. A time before the present
-        changes nothing: what has happened has happened.
+        changes nothing: what has happened has happened. The clock stops at the calendar's end.
         """
+        to = min(to, self._end)
         while self._next is not None and self._next.at <= to:
             if position is not None and self.position >= position:
                 return
-            event, self._next = self._next, next(self._events, None)
+            event = self._next
+            self._print(event.at - _INSTANT)
+            self._next = next(self._events, None)
             self.position += 1
             self.now = max(self.now, event.at)
             self._live(event)
+        self._print(to)
         self.now = max(self.now, to)
 
-    def submit(self, body: Mapping[str, Any]) -> Mapping[str, JsonValue]:
-        """Take an order and return it as it stood at that moment; refused orders leave no trace."""
-        request = read_request(body, self.instruments)
-        client_id = request.client_id or identifier("client", str(len(self.tickets)))
-        self._not_used(client_id)
-        held = self._held(request.instrument)
-        self._keeps_to_holdings(request, held)
-        self._no_wash(request)
-        order = request.order(self._order_id(client_id), self.now)
-        for event in self.brokerage.submit(order, self.now):
-            if isinstance(event, Rejected):
-                raise self._refusal(event.reason, request)
-        is_open = self.brokerage.session is not None
-        ticket = Ticket(
-            order=order,
-            symbol=request.symbol,
-            client_id=client_id,
-            status="pending_new" if is_open else "accepted",
-            intent=request.intent or position_intent(request.side, held),
-            created_at=self.now,
-            updated_at=self.now,
-            expires_at=self._expiry(request),
-        )
-        self.tickets[ticket.id] = self._by_client[client_id] = ticket
-        self._publish(ticket.status, ticket)
-        answer = ticket.body()
-        if is_open:
-            self._route(ticket)
-        return answer
-
-    def cancel(self, ticket: Ticket) -> None:
-        """Ask for a cancel; an order that was canceled before may be canceled again."""
-        if ticket.status == "canceled":
+    def settle(self) -> None:
+        """Let orders that have just come meet the market, if what happens now has all happened."""
+        tape, session = self.brokerage.tape, self.session
+        if tape is None or session is None or not tape.fresh:
             return
-        if not ticket.is_open:
-            message = f'order is already in "{ticket.status}" state'
-            raise Refused(UNPROCESSABLE, NOT_TRADABLE, message)
-        ticket.cancel_requested_at = self.now
-        before = self.published
-        for event in self.brokerage.cancel(ticket.order.id, self.now):
-            self._happen(event)
-        if self.published == before:
-            ticket.move("pending_cancel", self.now)
-            self._publish("pending_cancel", ticket)
+        if self._next is not None and self._next.at <= self.now:
+            return
+        tried: set[InstrumentId] = set()
+        while True:
+            waiting = (w.order.instrument for w in tape.fresh.values())
+            name = next((name for name in waiting if name not in tried), None)
+            if name is None:
+                return
+            quote = self.tape.quote(name, self.now)
+            trade = self.tape.trade(name, self.now) if tape.trails(name) else None
+            # What was quoted before the open stands for nothing that could be traded at.
+            current = quote if quote is not None and quote.at >= session.open else None
+            last = trade if trade is not None and trade.at >= session.open else None
+            happened = self.brokerage.book(tape.meet(name, current, last, self.now))
+            if happened:
+                self._tell(name, current, happened)
+            elif name in {w.order.instrument for w in tape.fresh.values()}:
+                # Those that are held, halted or under way stay fresh.
+                tried.add(name)
 
-    def ticket(self, identity: str) -> Ticket:
-        """Return an order by the exchange's id."""
-        return self._known(self.tickets.get(identity), identity)
+    def happen(self, event: Event) -> None:
+        """Live through an event that is not in the data, now."""
+        self._live(event)
 
-    def ticket_of_client(self, client_id: str) -> Ticket:
-        """Return an order by the client's id."""
-        return self._known(self._by_client.get(client_id), client_id)
-
-    @contextlib.contextmanager
-    def listen(self) -> Iterator[asyncio.Queue[Update]]:
-        """Receive every update from now on."""
-        queue: asyncio.Queue[Update] = asyncio.Queue()
-        self._listeners.append(queue)
-        try:
-            yield queue
-        finally:
-            self._listeners.remove(queue)
-
-    def reserved(self, instrument: InstrumentId, side: Side) -> Decimal:
-        """Return what open orders of a side may still trade of an instrument."""
-        return sum(
-            (
-                ticket.remaining
-                for ticket in self.open_tickets()
-                if ticket.order.instrument == instrument and ticket.order.side is side
-            ),
-            ZERO,
+    def halt(
+        self,
+        instrument: InstrumentId,
+        code: str,
+        reason: str = "",
+        until: datetime | None = None,
+    ) -> None:
+        """Stop the trading of an instrument now; one that is halted stays so."""
+        if instrument in self.halts.since:
+            return
+        symbol = self.data.instruments[instrument].symbol
+        change = HaltChange(
+            symbol, self.now, code, reason or REASONS.get(code, code), resumed=False
         )
+        self.brokerage.halt(instrument)
+        self.halts.begin(instrument, change)
+        self._announce(change)
+        if until is not None:
+            self.at(until, partial(self._end_halt, instrument, change))
 
-    def open_tickets(self) -> Iterator[Ticket]:
-        """Yield the orders that may still fill, oldest first."""
-        return (ticket for ticket in self.tickets.values() if ticket.is_open)
+    def resume(self, instrument: InstrumentId) -> None:
+        """Let an instrument trade again now; one that trades is left alone."""
+        if instrument not in self.halts.since:
+            return
+        self.brokerage.resume(instrument)
+        symbol = self.data.instruments[instrument].symbol
+        self._announce(self.halts.end(instrument, symbol, self.now))
+
+    def rebase(
+        self,
+        data: MarketData,
+        quotes: Mapping[InstrumentId, QuoteBars],
+        instrument: InstrumentId,
+    ) -> None:
+        """Go on with other data of the same rows, after an action on an instrument."""
+        self.data, self.quotes = data, dict(quotes)
+        self.tape = Tape(data, self.quotes, spread=self.spread)
+        self.brokerage.rebase(data.frame)
+        self._rescaled[instrument] = self.now
+        self._marks.clear()
+
+    def relist(self, instrument: Instrument) -> None:
+        """Put an instrument in the place of the one of its id.
+
+        Under another symbol, no order of it stays.
+        """
+        before = self.data.instruments[instrument.id]
+        if before.symbol != instrument.symbol:
+            happened = self.brokerage.withdraw(instrument.id, self.now, "symbol change")
+            self._tell(instrument.id, None, happened)
+        listed = dict(self.instruments)
+        del listed[before.symbol]
+        listed[instrument.symbol] = instrument
+        self.instruments.clear()
+        self.instruments.update(listed)
+        assert isinstance(self.data.instruments, dict)  # noqa: S101 - its own, made by `over`
+        self.data.instruments[instrument.id] = instrument
 
     def _live(self, event: Event) -> None:
-        brokerage = self.brokerage
-        if isinstance(event, SessionOpened):
-            self.day_began = event.at
-            marks = {name: brokerage.price(name) for name in self._symbols}
-            self.last_prices = {n: mark for n, mark in marks.items() if mark is not None}
-        happened = brokerage.step(event)
-        if isinstance(event, SplitApplied) and event.split.instrument in self.last_prices:
-            ratio = event.split.ratio
-            self.last_prices[event.split.instrument] *= Decimal(ratio.denominator)
-            self.last_prices[event.split.instrument] /= Decimal(ratio.numerator)
-        if isinstance(event, SessionOpened):
-            for ticket in list(self.open_tickets()):
-                if ticket.status == "accepted":
-                    self._route(ticket)
-        for order_event in happened:
-            self._happen(order_event)
-        if isinstance(event, SessionClosed):
-            self.last_equity = brokerage.equity()
+        happened = self.brokerage.step(event)
+        self._marks.clear()
+        if isinstance(event, Delisted):
+            gone = self.data.instruments[event.delisting.instrument]
+            self.relist(replace(gone, tradable=False))
+        for follow in self._followers:
+            follow(event, happened)
+        if self._luld and isinstance(event, SessionOpened):
+            self._expect_pauses(event.session)
 
-    def _happen(self, event: OrderEvent) -> None:
-        ticket = self.tickets[event.order]
-        match event:
-            case Filled():
-                self._fill(ticket, event)
-            case Canceled():
-                ticket.move("canceled", event.at)
-                self._publish("canceled", ticket)
-            case Expired():
-                ticket.move("expired", event.at)
-                self._publish("expired", ticket)
-            case _:
-                # The venue's own acceptance is no news to the client: its answer said so.
-                ticket.updated_at = event.at
-
-    def _fill(self, ticket: Ticket, event: Filled) -> None:
-        fill = event.fill
-        ticket.fill(fill.quantity, fill.price, event.at)
-        kind = "fill" if ticket.status == "filled" else "partial_fill"
-        execution = identifier("execution", self.account, fill.id)
-        local = event.at.astimezone(NEW_YORK)
-        self.executions.append(
-            {
-                "activity_type": "FILL",
-                "id": f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{execution}",
-                "order_id": ticket.id,
-                "symbol": ticket.symbol,
-                "side": fill.side.value,
-                "qty": number(fill.quantity),
-                "price": number(fill.price),
-                "cum_qty": number(ticket.filled),
-                "leaves_qty": number(ticket.order.quantity - ticket.filled),
-                "order_status": ticket.status,
-                "transaction_time": moment(event.at),
-                "type": kind,
-            }
-        )
-        self._publish(
-            kind,
-            ticket,
-            execution_id=execution,
-            price=number(fill.price),
-            qty=number(fill.quantity),
-            position_qty=number(self._held(fill.instrument)),
-        )
-
-    def _route(self, ticket: Ticket) -> None:
-        ticket.move("new", self.now)
-        self._publish("new", ticket)
-
-    def _publish(self, event: str, ticket: Ticket, **facts: str) -> None:
-        self.published += 1
-        at = moment(ticket.updated_at)
-        data: Update = {"event": event, "timestamp": at, "at": at, **facts}
-        data["order"] = ticket.streamed()
-        for queue in self._listeners:
-            queue.put_nowait({"stream": "trade_updates", "data": data})
-
-    def _held(self, instrument: InstrumentId) -> Decimal:
-        return self.brokerage.ledger.quantities.get(instrument, ZERO)
-
-    def _order_id(self, client_id: str) -> str:
-        # A refused attempt leaves its id behind in the brokerage; the next one gets another.
-        attempt = 0
+    def _print(self, bound: datetime) -> None:
+        # Prints and timers after the last ones up to `bound`, once the events of now are over.
+        if bound < self.now:
+            return
+        self.settle()
+        after, self._printed = self._printed, max(self._printed, bound)
+        if bound <= after:
+            return
+        tape = self.brokerage.tape
+        if not self._timers and (tape is None or self.session is None or not tape.working):
+            return
+        fed = self._names()
+        rest = self._prints(fed, after, bound)
         while True:
-            order = identifier("order", self.account, client_id, str(attempt))
-            if OrderId(order) not in self.brokerage.orders:
-                return order
-            attempt += 1
+            upcoming = rest[-1][0] if rest else None
+            if not self._act_before(upcoming, bound):
+                if not rest:
+                    return
+                self._see(rest.pop()[3])
+            self.settle()
+            added = self._names() - fed
+            if added:
+                fed |= added
+                rest = _latest_first([*rest, *self._prints(added, self.now, bound)])
 
-    def _not_used(self, client_id: str) -> None:
-        first = self._by_client.get(client_id)
-        if first is not None:
-            code = NOT_TRADABLE if first.is_open else BROKEN_RULE
-            raise Refused(UNPROCESSABLE, code, "client_order_id must be unique")
+    def _act_before(self, upcoming: datetime | None, bound: datetime) -> bool:
+        limit = bound if upcoming is None else upcoming
+        timer = self._timers.take(limit)
+        if timer is not None:
+            when, act = timer
+            self.now = max(self.now, when)
+            act()
+            return True
+        tape = self.brokerage.tape
+        due = None if tape is None or self.session is None else tape.next_due(self.now)
+        if due is None or due > limit:
+            return False
+        self.now = due
+        return True
 
-    def _keeps_to_holdings(self, request: Request, held: Decimal) -> None:
-        if held * request.side.sign < 0:
-            existing = abs(held)
-            reserved = self.reserved(request.instrument, request.side)
-            available = max(existing - reserved, ZERO)
-            if request.quantity > available:
-                asked = f"requested: {number(request.quantity)}, available: {number(available)}"
-                raise Refused(
-                    FORBIDDEN,
-                    NOT_ALLOWED,
-                    f"insufficient qty available for order ({asked})",
-                    available=number(available),
-                    existing_qty=number(existing),
-                    held_for_orders=number(reserved),
-                    symbol=request.symbol,
-                )
-        elif request.side is Side.SELL and not self.instruments[request.symbol].shortable:
-            message = f'asset "{request.symbol}" cannot be sold short'
-            raise Refused(UNPROCESSABLE, NOT_TRADABLE, message)
+    def _names(self) -> set[InstrumentId]:
+        tape = self.brokerage.tape
+        return set() if tape is None or self.session is None else set(tape.working)
 
-    def _no_wash(self, request: Request) -> None:
-        for ticket in self.open_tickets():
-            other = ticket.order
-            if other.instrument != request.instrument or other.side is request.side:
-                continue
-            kinds = {other.kind, request.kind}
-            if OrderKind.TRAILING_STOP in kinds:
-                continue
-            if kinds <= _LIMITED and other.limit is not None and request.limit is not None:
-                buy, sell = (
-                    (request.limit, other.limit)
-                    if request.side is Side.BUY
-                    else (other.limit, request.limit)
-                )
-                if buy < sell:
-                    continue
-            raise Refused(
-                FORBIDDEN,
-                NOT_ALLOWED,
-                "potential wash trade detected. use complex orders",
-                existing_order_id=ticket.id,
-                reject_reason="opposite side order exists",
-            )
+    def _prints(self, names: set[InstrumentId], after: datetime, to: datetime) -> list[_Print]:
+        # The last comes first, to be popped; at one time by instrument, quotes before trades.
+        found: list[_Print] = []
+        for name in names:
+            rank = self._rank[name]
+            found.extend((q.at, rank, 0, q) for q in self.tape.quotes(name, after, to))
+            found.extend((t.at, rank, 1, t) for t in self.tape.trades(name, after, to))
+        return _latest_first(found)
 
-    def _refusal(self, reason: str, request: Request) -> Refused:
-        if reason == "insufficient buying power":
-            mark = self.brokerage.price(request.instrument) or ZERO
-            worth = request.quantity * (request.limit or request.stop or mark)
-            power = number(self.brokerage.buying_power())
-            facts = {"buying_power": power, "cost_basis": number(worth)}
-            return Refused(FORBIDDEN, NOT_ALLOWED, reason, **facts)
-        return Refused(UNPROCESSABLE, NOT_TRADABLE, reason)
+    def _see(self, seen: Quote | Trade) -> None:
+        self.now = max(self.now, seen.at)
+        tape = self.brokerage.tape
+        if tape is None:
+            return
+        if isinstance(seen, Trade):
+            tape.traded(seen, seen.at)
+            return
+        happened = self.brokerage.book(tape.quoted(seen, seen.at))
+        if happened:
+            self._tell(seen.instrument, seen, happened)
 
-    def _expiry(self, request: Request) -> datetime | None:
-        if request.time_in_force is TimeInForce.GTC:
+    def _tell(
+        self, name: InstrumentId, quote: Quote | None, happened: Sequence[OrderEvent]
+    ) -> None:
+        event: Event = TimerFired(name, self.now)
+        if quote is not None:
+            event = QuoteSeen(quote, self.now)
+        for follow in self._followers:
+            follow(event, happened)
+
+    def _announce(self, change: HaltChange) -> None:
+        for hear in self._listeners:
+            hear(change)
+
+    def _last_trade(self, instrument: InstrumentId) -> Decimal | None:
+        # An account is priced some twenty times an order, and time moves between few of them.
+        if self._marked_at != self.now:
+            self._marked_at = self.now
+            self._marks.clear()
+        if instrument not in self._marks:
+            self._marks[instrument] = self._mark(instrument)
+        return self._marks[instrument]
+
+    def _mark(self, instrument: InstrumentId) -> Decimal | None:
+        # Trades of before today, or of before a split, are in other shares than ours may be.
+        session = self.session
+        if session is None or instrument not in self._rank:
             return None
-        session = self.brokerage.session
-        if session is None or session.close <= self.now:
-            try:
-                session = self.calendar.next_session(self.now)
-            except MissingData:
-                return None
-        return session.close
+        trade = self.tape.trade(instrument, self.now)
+        if trade is None or trade.at < session.open:
+            return None
+        since = self._rescaled.get(instrument)
+        return trade.price if since is None or trade.at > since else None
 
-    def _known(self, ticket: Ticket | None, identity: str) -> Ticket:
-        if ticket is None:
-            raise Refused(MISSING, NOT_FOUND, f"order not found for {identity}")
-        return ticket
+    def _expect_pauses(self, session: Session) -> None:
+        for name in self._rank:
+            prints = self.tape.trade_columns(
+                name, to_nanos(session.open) - 1, to_nanos(session.close)
+            )
+            for begin, end in limit_pauses(prints.at, prints.price):
+                since, until = from_nanos(begin), from_nanos(end)
+                if since < session.close:
+                    self.at(since, partial(self.halt, name, LIMIT_PAUSE, until=until))
+
+    def _end_halt(self, instrument: InstrumentId, change: HaltChange) -> None:
+        if self.halts.since.get(instrument) == change:
+            self.resume(instrument)
+
+
+def _latest_first(prints: list[_Print]) -> list[_Print]:
+    return sorted(prints, key=lambda each: each[:3], reverse=True)

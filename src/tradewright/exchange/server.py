@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import threading
@@ -11,13 +12,16 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
+import uvloop
+from starlette.types import ASGIApp
 
 from tradewright.core.errors import ConfigError
+from tradewright.exchange.faults.wire import Wire
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG: Final = 128
 _GRACE_SECONDS: Final = 2
+_YOUNG: Final = 50_000
 
 
 class ExchangeServer(uvicorn.Server):
@@ -25,7 +29,7 @@ class ExchangeServer(uvicorn.Server):
 
     def __init__(
         self,
-        app: FastAPI,
+        app: ASGIApp,
         host: str = "127.0.0.1",
         port: int = 8010,
         *,
@@ -38,8 +42,10 @@ class ExchangeServer(uvicorn.Server):
         """
         config = uvicorn.Config(
             app,
+            http=Wire,
             log_level="warning",
             access_log=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)
@@ -60,6 +66,10 @@ class ExchangeServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, then say so."""
+        # What is loaded stays for good: to look through it for garbage takes time from answers.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_YOUNG)
         await super().startup(sockets=sockets)
         if self._ready is not None:
             self._ready(self.url)
@@ -98,11 +108,12 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    app: FastAPI,
+    app: ASGIApp,
     host: str = "127.0.0.1",
     port: int = 8010,
     *,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the exchange until SIGINT or SIGTERM."""
-    asyncio.run(ExchangeServer(app, host, port, ready=ready).listen())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ExchangeServer(app, host, port, ready=ready).listen())

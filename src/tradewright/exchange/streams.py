@@ -1,68 +1,90 @@
 """The stream of trade updates: authenticate, listen, then binary frames that carry JSON.
 
-As at the vendor, nothing is numbered, repeated or kept: who is not listening misses it.
+A client whose handshake asks for `application/msgpack` is answered in MessagePack instead, in the
+same words. As at the vendor, nothing is repeated or kept: who is not listening misses it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fastapi import WebSocket, WebSocketDisconnect
+import msgpack
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tradewright.exchange.market import ReplayMarket, Update
+from tradewright.exchange.exchange import Exchange
+from tradewright.exchange.hub import TRADE_UPDATES
+from tradewright.exchange.updates import Update
 
-TRADE_UPDATES: Final = "trade_updates"
-_UNSUPPORTED: Final = 1003
+_TOO_MANY: Final = 429
+_PATIENCE_SECONDS: Final = 10
 
 
-class Subscription:
-    """One connected client: who it is, and what it listens to."""
+class TradeStream:
+    """The door of the stream; with `one_stream` it lets in one client of the account at a time."""
 
-    def __init__(self, socket: WebSocket, key: str, secret: str) -> None:
-        """Serve `socket`; it must show `key` and `secret` before it may listen."""
+    def __init__(self, exchange: Exchange, *, one_stream: bool = False) -> None:
+        """Tell what happens at `exchange` to who shows its keys."""
+        self._exchange = exchange
+        self._one_stream = one_stream
+        self._open = 0
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one client until it leaves."""
+        if self._one_stream and self._open:
+            await socket.send_denial_response(Response("too many connections", _TOO_MANY))
+            return
+        self._open += 1
+        try:
+            await _Subscription(socket, self._exchange).run()
+        finally:
+            self._open -= 1
+
+
+class _Subscription:
+    def __init__(self, socket: WebSocket, exchange: Exchange) -> None:
         self._socket = socket
-        self._key = key
-        self._secret = secret
+        self._exchange = exchange
+        self._speaks_msgpack = "msgpack" in socket.headers.get("content-type", "")
         self._authorized = False
         self._streams: tuple[str, ...] = ()
 
-    async def run(self, market: ReplayMarket) -> None:
-        """Serve the client until it leaves."""
-        if "msgpack" in self._socket.headers.get("content-type", ""):
-            await self._socket.close(_UNSUPPORTED, "this exchange speaks JSON alone")
-            return
+    async def run(self) -> None:
         await self._socket.accept()
-        with market.listen() as updates:
-            forwarding = asyncio.create_task(self._forward(updates))
+        with self._exchange.hub.listen(TRADE_UPDATES) as updates:
+            tasks = {asyncio.create_task(self._tell(updates)), asyncio.create_task(self._hear())}
             try:
-                while True:
-                    await self._take(await self._receive())
-            except WebSocketDisconnect:
-                return
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
             finally:
-                forwarding.cancel()
-                with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
-                    await forwarding
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _forward(self, updates: asyncio.Queue[Update]) -> None:
-        while True:
-            update = await updates.get()
-            if TRADE_UPDATES in self._streams:
-                await self._send(update)
+    async def _tell(self, updates: asyncio.Queue[Update]) -> None:
+        with contextlib.suppress(WebSocketDisconnect, TimeoutError):
+            while True:
+                update = await updates.get()
+                if TRADE_UPDATES in self._streams:
+                    # What a client does not read piles up here: it is left, not waited for.
+                    async with asyncio.timeout(_PATIENCE_SECONDS):
+                        await self._send(update)
+
+    async def _hear(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                await self._take(await self._receive())
 
     async def _receive(self) -> Mapping[str, Any]:
         frame = await self._socket.receive()
         if frame["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(frame.get("code", 1000))
-        try:
-            message = json.loads(frame.get("text") or frame.get("bytes") or b"")
-        except ValueError:
-            return {}
+        message = _read(frame.get("text") or frame.get("bytes") or b"")
         return message if isinstance(message, dict) else {}
 
     async def _take(self, message: Mapping[str, Any]) -> None:
@@ -70,9 +92,7 @@ class Subscription:
         data = message.get("data")
         facts: Mapping[str, Any] = data if isinstance(data, dict) else {}
         if action == "authenticate":
-            self._authorized = _same(facts.get("key_id"), self._key) and _same(
-                facts.get("secret_key"), self._secret
-            )
+            self._authorized = self._admits(facts.get("key_id"), facts.get("secret_key"))
             await self._answer("authorization", status=self._status, action="authenticate")
         elif action == "listen" and not self._authorized:
             await self._answer("authorization", status="unauthorized", action="listen")
@@ -84,6 +104,11 @@ class Subscription:
         else:
             await self._answer("error", message=f"unknown action {action!r}")
 
+    def _admits(self, key: object, secret: object) -> bool:
+        if not isinstance(key, str) or not isinstance(secret, str):
+            return False
+        return self._exchange.keys.admits(_encoded(key), _encoded(secret))
+
     @property
     def _status(self) -> str:
         return "authorized" if self._authorized else "unauthorized"
@@ -92,8 +117,23 @@ class Subscription:
         await self._send({"stream": stream, "data": data})
 
     async def _send(self, message: Mapping[str, object]) -> None:
-        await self._socket.send_bytes(json.dumps(message).encode())
+        if self._speaks_msgpack:
+            await self._socket.send_bytes(msgpack.packb(message))
+        else:
+            await self._socket.send_bytes(json.dumps(message, separators=(",", ":")).encode())
 
 
-def _same(given: object, expected: str) -> bool:
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), expected.encode())
+def _read(raw: str | bytes) -> object:
+    try:
+        if isinstance(raw, bytes) and raw[:1] not in {b"{", b"["}:
+            message: object = msgpack.unpackb(raw)
+        else:
+            message = json.loads(raw)
+    except ValueError:
+        return None
+    return message
+
+
+def _encoded(text: str) -> bytes:
+    # JSON can hold halves of characters, which are no UTF-8.
+    return text.encode("utf-8", "surrogatepass")

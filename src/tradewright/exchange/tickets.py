@@ -1,21 +1,23 @@
 """A ticket: the exchange's own record of an order, in the vendor's words.
 
 The order's state proper is the brokerage's; the ticket adds what only the vendor keeps: its
-status words, its many times, its ids. The brokerage knows the order by the ticket's id, since
-a refused request must not use up the client's.
+status words, its many times, its ids, and the legs that hang on it. The brokerage knows the
+order under `venue_id`, which is the ticket's id until the exchange itself shrinks the order: the
+client's id is never used there, since a refused request must not use it up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from tradewright.core.ids import OrderId
 from tradewright.core.money import ZERO
-from tradewright.core.orders import Order, Side
+from tradewright.core.orders import Order, OrderKind, Side
 from tradewright.exchange.words import (
-    identifier,
+    asset_id,
     moment,
     moment_or_none,
     number,
@@ -26,12 +28,29 @@ if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
 
 ENDED: Final = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
+HELD: Final = "held"
+TAKE_PROFIT: Final = "take_profit"
+STOP_LOSS: Final = "stop_loss"
+_TIME_OF: Final = {
+    "filled": "filled_at",
+    "canceled": "canceled_at",
+    "expired": "expired_at",
+    "rejected": "failed_at",
+    "replaced": "replaced_at",
+}
 _HUNDRED: Final = Decimal(100)
+_PLACES: Final = 9
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Ticket:
-    """One order at the exchange; `order.id` is the exchange's id, `client_id` the client's."""
+    """One order at the exchange; `order.id` is its id, `client_id` the client's.
+
+    `carried` is what earlier orders of a chain of replacements have filled: the brokerage's order
+    counts it, the ticket does not. `busted` was filled and taken back, and does not fill again.
+    `parent`, `legs` and `rival` are those of a bracket, OCO or OTO order; of two rivals that leave
+    the same `whole` position only one may trade, and `role` says which exit this is.
+    """
 
     order: Order
     symbol: str
@@ -40,13 +59,37 @@ class Ticket:
     intent: str
     created_at: datetime
     updated_at: datetime
+    order_class: str = ""
+    extended_hours: bool = False
+    notional: Decimal | None = None
     expires_at: datetime | None = None
+    role: str = ""
+    parent: Ticket | None = None
+    rival: Ticket | None = None
+    legs: list[Ticket] = field(default_factory=list)
+    twists: dict[str, Any] = field(default_factory=dict)
+    place: int = 0
+    carried: Decimal = ZERO
+    busted: Decimal = ZERO
+    whole: Decimal = field(init=False)
     filled: Decimal = ZERO
     paid: Decimal = ZERO
+    venue_id: OrderId = field(init=False)
+    watermark: Decimal | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
     filled_at: datetime | None = None
     canceled_at: datetime | None = None
     expired_at: datetime | None = None
+    failed_at: datetime | None = None
+    replaced_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    _fixed: dict[str, JsonValue] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Let the brokerage know it by its own id."""
+        self.venue_id = self.order.id
+        self.whole = self.order.quantity
 
     @property
     def id(self) -> str:
@@ -59,49 +102,121 @@ class Ticket:
         return self.status not in ENDED
 
     @property
+    def is_held(self) -> bool:
+        """Say whether it waits for its parent: the brokerage does not have it yet."""
+        return self.status == HELD
+
+    @property
+    def quantity(self) -> Decimal:
+        """What this order may trade in all."""
+        return self.order.quantity - self.carried
+
+    @property
     def remaining(self) -> Decimal:
         """What may still fill."""
-        return self.order.quantity - self.filled if self.is_open else ZERO
+        return self.quantity - self.filled - self.busted if self.is_open else ZERO
+
+    @property
+    def reserves(self) -> Decimal:
+        """What it keeps of a position: two rivals keep the same shares, and a held leg none."""
+        if self.is_held or (self.role == STOP_LOSS and self.rival and self.rival.is_open):
+            return ZERO
+        return self.remaining
+
+    @property
+    def primary(self) -> Ticket:
+        """The order under which the vendor nests this one."""
+        return self.parent or self
+
+    @property
+    def family(self) -> tuple[Ticket, ...]:
+        """The primary order and its legs."""
+        primary = self.primary
+        return (primary, *primary.legs)
 
     def move(self, status: str, at: datetime) -> None:
         """Take a status."""
         self.status = status
         self.updated_at = at
-        if status in {"canceled", "expired", "filled"}:
-            setattr(self, f"{status}_at", at)
+        when = _TIME_OF.get(status)
+        if when is not None:
+            setattr(self, when, at)
 
     def fill(self, quantity: Decimal, price: Decimal, at: datetime) -> None:
-        """Book an execution."""
+        """Book an execution: what fills is filled, whatever the status was."""
         self.filled += quantity
         self.paid += quantity * price
-        whole = self.filled == self.order.quantity
-        self.move("filled" if whole else "partially_filled", at)
+        if self.filled + self.busted == self.quantity:
+            self.move("filled", at)
+        elif self.status not in ENDED and self.status != "pending_cancel":
+            self.move("partially_filled", at)
+        else:
+            self.updated_at = at
 
     def body(self) -> dict[str, JsonValue]:
         """Write the order as the vendor does."""
         order = self.order
+        if self._fixed is None:
+            self._fixed = self._what_stays()
+        body = self._fixed.copy()
+        body["updated_at"] = moment(self.updated_at)
+        body["status"] = self.status
+        if self.notional is None:
+            body["qty"] = number(order.quantity - self.carried)
+        if self.filled:
+            body["filled_qty"] = number(self.filled)
+            body["filled_avg_price"] = number(round(self.paid / self.filled, _PLACES))
+            body["filled_at"] = moment_or_none(self.filled_at)
+        if order.kind is OrderKind.TRAILING_STOP:
+            body["hwm"] = number_or_none(self.watermark)
+            body["stop_price"] = number_or_none(self._trailing())
+        if self.status in ENDED or self.replaced_by is not None:
+            body["expired_at"] = moment_or_none(self.expired_at)
+            body["canceled_at"] = moment_or_none(self.canceled_at)
+            body["failed_at"] = moment_or_none(self.failed_at)
+            body["replaced_at"] = moment_or_none(self.replaced_at)
+            body["replaced_by"] = self.replaced_by
+        if self.expires_at is not None:
+            body["expires_at"] = moment(self.expires_at)
+        return body
+
+    def nested(self) -> dict[str, JsonValue]:
+        """Write the order with its legs under it."""
+        body = self.body()
+        if self.legs:
+            body["legs"] = [leg.body() for leg in self.legs]
+        return body
+
+    def streamed(self) -> dict[str, JsonValue]:
+        """Write the order as the stream does."""
+        body = self.body()
+        body["cancel_requested_at"] = moment_or_none(self.cancel_requested_at)
+        return body
+
+    def _what_stays(self) -> dict[str, JsonValue]:
+        order, created = self.order, moment(self.created_at)
         fraction = order.trail_fraction
-        body: dict[str, JsonValue] = {
+        return {
             "id": self.id,
             "client_order_id": self.client_id,
-            "created_at": moment(self.created_at),
-            "updated_at": moment(self.updated_at),
-            "submitted_at": moment(self.created_at),
-            "filled_at": moment_or_none(self.filled_at),
-            "expired_at": moment_or_none(self.expired_at),
-            "canceled_at": moment_or_none(self.canceled_at),
+            "created_at": created,
+            "updated_at": created,
+            "submitted_at": created,
+            "filled_at": None,
+            "expired_at": None,
+            "canceled_at": None,
             "failed_at": None,
             "replaced_at": None,
             "replaced_by": None,
-            "replaces": None,
-            "asset_id": identifier("asset", self.symbol),
+            "replaces": self.replaces,
+            "asset_id": asset_id(order.instrument),
             "symbol": self.symbol,
             "asset_class": "us_equity",
-            "notional": None,
-            "qty": number(order.quantity),
-            "filled_qty": number(self.filled),
-            "filled_avg_price": self._average(),
-            "order_class": "",
+            "notional": number_or_none(self.notional),
+            "qty": None,
+            "filled_qty": "0",
+            "filled_avg_price": None,
+            "order_class": self.order_class,
             "order_type": order.kind.value,
             "type": order.kind.value,
             "side": order.side.value,
@@ -110,7 +225,7 @@ class Ticket:
             "limit_price": number_or_none(order.limit),
             "stop_price": number_or_none(order.stop),
             "status": self.status,
-            "extended_hours": False,
+            "extended_hours": self.extended_hours,
             "legs": None,
             "trail_percent": None if fraction is None else number(fraction * _HUNDRED),
             "trail_price": number_or_none(order.trail_price),
@@ -118,16 +233,13 @@ class Ticket:
             "subtag": None,
             "source": None,
         }
-        if self.expires_at is not None:
-            body["expires_at"] = moment(self.expires_at)
-        return body
 
-    def streamed(self) -> dict[str, JsonValue]:
-        """Write the order as the stream does."""
-        return {**self.body(), "cancel_requested_at": moment_or_none(self.cancel_requested_at)}
-
-    def _average(self) -> str | None:
-        return number(round(self.paid / self.filled, 9)) if self.filled else None
+    def _trailing(self) -> Decimal | None:
+        if self.watermark is None:
+            return None
+        order = self.order
+        away = order.trail_price or self.watermark * (order.trail_fraction or ZERO)
+        return self.watermark + order.side.sign * away
 
 
 def position_intent(side: Side, held: Decimal) -> str:

@@ -6,10 +6,10 @@ It charges, pays dividends and splits shares by itself, from the same events of 
 
 from __future__ import annotations
 
-from fractions import Fraction
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tradewright.core.errors import DuplicateOrder
+from tradewright.core.errors import DuplicateOrder, InvalidInput
 from tradewright.core.events import (
     BarClosed,
     CancelRefused,
@@ -22,11 +22,12 @@ from tradewright.core.events import (
     SessionOpened,
     SplitApplied,
 )
+from tradewright.core.ids import FillId
 from tradewright.core.money import ZERO, Money
-from tradewright.core.orders import OrderState, OrderStatus, TimeInForce
+from tradewright.core.orders import OrderEventKind, OrderState, OrderStatus, TimeInForce
+from tradewright.execution.account import SimulatedAccount
+from tradewright.execution.corrections import Break, Reversal, folded, standing
 from tradewright.execution.venue import SimulatedVenue, VenueModel
-from tradewright.portfolio.ledger import Ledger
-from tradewright.portfolio.valuation import valuation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
     from tradewright.core.frames import BarFrame
     from tradewright.core.ids import InstrumentId, OrderId
     from tradewright.core.instrument import Instrument
+    from tradewright.core.money import Price, Quantity
     from tradewright.core.orders import Fill, Order
     from tradewright.core.session import Session
 
 
-class SimulatedBrokerage:
+class SimulatedBrokerage(SimulatedAccount):
     """One account at the simulated venue."""
 
     def __init__(
@@ -56,17 +58,18 @@ class SimulatedBrokerage:
         row: int = -1,
     ) -> None:
         """Open the account after `row` with `cash`; it can pay for `leverage` times its equity."""
+        super().__init__(frame, instruments, leverage=leverage, row=row)
         self._venue = SimulatedVenue(frame, instruments, model)
-        self._instruments = instruments
-        self._frame = frame
-        self._leverage = leverage
-        self.ledger = Ledger(instruments)
         self.ledger.apply(CashMoved(Money(cash), at, "opening balance"))
         self.orders: dict[OrderId, OrderState] = {}
         self.fills: list[Fill] = []
+        self.reversals: list[Reversal] = []
+        self._breaks: list[tuple[int, Break]] = []
         self.session: Session | None = None
-        self._row = row
-        self._rescale: dict[InstrumentId, Fraction] = {}
+        self.tape = self._venue.tape
+        pauses = self._venue.pauses
+        self.hold, self.release = pauses.hold, pauses.release
+        self.halt, self.resume = pauses.halt, pauses.resume
 
     def submit(self, order: Order, at: datetime) -> Sequence[OrderEvent]:
         """Take or reject an order; raise DuplicateOrder for an id that was ever used."""
@@ -74,13 +77,20 @@ class SimulatedBrokerage:
             raise DuplicateOrder(order.id, "the account has used this id")
         reason = self._objection(order, order.quantity)
         event = Rejected(order.id, at, reason) if reason else self._venue.accept(order, at)
-        self.orders[order.id] = OrderState(order, OrderStatus.PENDING_NEW, at)
-        return self._take([event])
+        state = OrderState(order, OrderStatus.PENDING_NEW, at)
+        self.orders[order.id] = state
+        if event.kind is OrderEventKind.ACCEPTED:
+            self._opened(state)
+        return self.book([event])
+
+    def objection(self, order: Order) -> str:
+        """Return why an order would be rejected now, empty if it would not; nothing is kept."""
+        return self._objection(order, order.quantity) or self._venue.objection(order)
 
     def cancel(self, order: OrderId, at: datetime) -> Sequence[OrderEvent]:
         """Cancel an order that works."""
         event = self._venue.cancel(order, at)
-        return self._take([event]) if event is not None else ()
+        return self.book([event]) if event is not None else ()
 
     def replace(self, old: OrderId, successor: Order, at: datetime) -> Sequence[OrderEvent]:
         """Put another order in an order's place, if the account can pay for it."""
@@ -88,90 +98,154 @@ class SimulatedBrokerage:
             raise DuplicateOrder(successor.id, "the account has used this id")
         before = self.orders.get(old)
         if before is None or before.status.is_terminal:
-            return self._take(self._venue.replace(old, successor, at))
+            return self.book(self._venue.replace(old, successor, at))
         freed = self._cost(before.order, before.remaining) or ZERO
         reason = self._objection(successor, successor.quantity - before.filled, freed)
         if reason:
-            return self._take([CancelRefused(old, at, f"cannot replace: {reason}")])
+            return self.book([CancelRefused(old, at, f"cannot replace: {reason}")])
         events = self._venue.replace(old, successor, at)
         if len(events) > 1:
-            self.orders[successor.id] = OrderState(
+            state = OrderState(
                 successor,
                 OrderStatus.PENDING_NEW,
                 at,
                 filled=before.filled,
                 notional=before.notional,
             )
-        return self._take(events)
+            self.orders[successor.id] = state
+            self._opened(state)
+        return self.book(events)
+
+    def bind(self, first: OrderId, second: OrderId) -> None:
+        """Let at most one of two orders trade in one event of the market: they leave one position.
+
+        Within a bar the earlier order has the first chance; what comes of its fill for the other is
+        for the caller to do before the next event.
+        """
+        self._venue.rivals.update({first: second, second: first})
+
+    def watermark(self, order: OrderId) -> Decimal | None:
+        """Return the best price that a working trailing stop has seen; None before the first."""
+        working = self._venue.working.get(order)
+        return working.extreme or None if working is not None else None
 
     def step(self, event: Event) -> Sequence[OrderEvent]:
         """Live through one event of the market; what our orders did is returned in order."""
         match event:
             case SessionOpened():
                 self.session = event.session
+                if self.tape is not None:
+                    self.tape.begin_session()
             case SessionClosed():
                 self.session = None
             case SplitApplied():
                 self.ledger.apply(event)
-                ratio = event.split.ratio
-                name = event.split.instrument
-                before = self._rescale.get(name, Fraction(1))
-                self._rescale[name] = before * ratio
-            case DividendPaid() | CashMoved() | Delisted():
+                self._breaks.append((len(self.fills), event))
+                self._grow(event)
+            case Delisted():
+                self.ledger.apply(event)
+                self._breaks.append((len(self.fills), event))
+            case DividendPaid() | CashMoved():
                 self.ledger.apply(event)
             case _:
                 pass
-        produced = self._take(self._venue.step(event))
+        produced = self.book(self._venue.step(event))
         if isinstance(event, BarClosed):
-            self._row = event.row
-            self._rescale = {
-                name: ratio
-                for name, ratio in self._rescale.items()
-                if self._frame.price(event.row, self._frame.index(name)) is None
-            }
+            self._mark(event)
         return produced
 
-    def price(self, instrument: InstrumentId) -> Decimal | None:
-        """Return the last close, in shares of now; None before the first."""
-        if instrument not in self._frame:
-            return None
-        last = self._frame.last_price(self._row, self._frame.index(instrument))
-        if last is None:
-            return None
-        ratio = self._rescale.get(instrument)
-        return last[0] * ratio.denominator / ratio.numerator if ratio else last[0]
+    def execute(
+        self, order: OrderId, quantity: Decimal, price: Price, at: datetime
+    ) -> Sequence[OrderEvent]:
+        """Fill an order whatever the market says; one that has ended fills all the same.
 
-    def equity(self) -> Decimal:
-        """Cash and positions at the last closes (positions never marked count at cost)."""
-        value = valuation(self.ledger.cash, self.ledger.quantities, self._unit_value)
-        return self.ledger.cash + value.net
+        Raises:
+            InvalidInput: There is no such order, or less of it is left.
+        """
+        state = self.orders.get(order)
+        if state is None:
+            raise InvalidInput("order", order, "is not an order of this account")
+        fills = sum(fill.order == order for fill in self.fills)
+        return self.book([self._venue.execute(state, quantity, price, at, fills)])
 
-    def buying_power(self) -> Decimal:
-        """Return leverage × equity less positions and what working orders would open."""
-        gross = ZERO
-        for name, quantity in self.ledger.quantities.items():
-            gross += abs(quantity) * self._unit_value(name)
-        for state in self.orders.values():
-            if not state.status.is_terminal:
-                gross += self._cost(state.order, state.remaining) or ZERO
-        return max(self._leverage * self.equity() - gross, ZERO)
+    def withdraw(self, instrument: InstrumentId, at: datetime, reason: str) -> Sequence[OrderEvent]:
+        """Cancel the orders of an instrument, as a corporate action does."""
+        return self.book(self._venue.withdraw(instrument, at, reason))
 
-    def _cost(self, order: Order, quantity: Decimal) -> Decimal | None:
-        # What closes a position frees money; only what goes beyond it must be paid for.
-        held = self.ledger.quantities.get(order.instrument, ZERO)
-        opening = quantity - max(-held * order.side.sign, ZERO)
-        if opening <= 0:
-            return ZERO
-        price = order.limit or order.stop or self.price(order.instrument)
-        return None if price is None else opening * price * self._multiplier(order.instrument)
+    def bust(self, fill: FillId, at: datetime) -> Reversal:
+        """Take an execution back, its fee included.
 
-    def _unit_value(self, held: InstrumentId) -> Decimal:
-        price = self.price(held)
-        marked = self.ledger.positions[held].average if price is None else price
-        return marked * self._multiplier(held)
+        Raises:
+            InvalidInput: No such fill stands.
+        """
+        return self._reverse(self._standing(fill), None, at)
 
-    def _multiplier(self, name: InstrumentId) -> Decimal:
-        return self._instruments[name].multiplier
+    def correct(self, fill: FillId, price: Price, quantity: Quantity, at: datetime) -> Reversal:
+        """Change the price and quantity of an execution; its fee stays.
+
+        Raises:
+            InvalidInput: No such fill stands, or the order is not that large.
+        """
+        stands = self._standing(fill)
+        state = self.orders[stands.order]
+        most = state.order.quantity - state.filled + stands.quantity
+        if not ZERO < quantity <= most:
+            raise InvalidInput("quantity", quantity, f"is not between 0 and {most}")
+        name = FillId(f"{stands.id}-c{len(self.reversals) + 1}")
+        return self._reverse(stands, replace(stands, id=name, price=price, quantity=quantity), at)
+
+    def rebase(self, frame: BarFrame) -> None:
+        """Go on with other bars of the same rows and instruments."""
+        self._frame = frame
+        self._venue.rebase(frame)
+
+    def book(self, events: Sequence[OrderEvent]) -> Sequence[OrderEvent]:
+        """Take what happened to orders at the venue into their states and the ledger."""
+        for event in events:
+            state = self.orders.get(event.order)
+            if state is None:
+                continue
+            after = self.orders[event.order] = state.apply(event)
+            if isinstance(event, Filled):
+                self.fills.append(event.fill)
+                self.ledger.book(event.fill)
+            self._changed(state, after)
+        return events
+
+    def _standing(self, name: FillId) -> Fill:
+        for fill in standing(self.fills, self.reversals):
+            if fill.id == name:
+                return fill
+        raise InvalidInput("fill", name, "is not an execution that stands")
+
+    def _reverse(self, fill: Fill, instead: Fill | None, at: datetime) -> Reversal:
+        name = fill.instrument
+        before = folded(self._instruments, self._entries(name))
+        reversal = Reversal(fill, at, instead)
+        self.reversals.append(reversal)
+        self.ledger.restate(name, before, folded(self._instruments, self._entries(name)))
+        state = self.orders[fill.order]
+        filled, notional = state.filled - fill.quantity, state.notional - fill.quantity * fill.price
+        if instead is not None:
+            filled += instead.quantity
+            notional += instead.quantity * instead.price
+        after = replace(
+            state, filled=filled, notional=notional, version=state.version + 1, at=max(state.at, at)
+        )
+        self.orders[fill.order] = after
+        self._changed(state, after)
+        return reversal
+
+    def _entries(self, name: InstrumentId) -> Sequence[Fill | Break]:
+        # A correction stands in the place of its fill; what falls out keeps its place.
+        entries: list[Fill | Break] = []
+        breaks = [(at, each) for at, each in self._breaks if _about(each) == name]
+        for index, fill in enumerate(self.fills):
+            while breaks and breaks[0][0] <= index:
+                entries.append(breaks.pop(0)[1])
+            if fill.instrument == name:
+                entries.extend(standing([fill], self.reversals))
+        return [*entries, *(each for _, each in breaks)]
 
     def _objection(self, order: Order, quantity: Decimal, freed: Decimal = ZERO) -> str:
         if self.session is None and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
@@ -183,13 +257,6 @@ class SimulatedBrokerage:
             return "no price to check buying power with"
         return "insufficient buying power" if cost > self.buying_power() + freed else ""
 
-    def _take(self, events: Sequence[OrderEvent]) -> Sequence[OrderEvent]:
-        for event in events:
-            state = self.orders.get(event.order)
-            if state is None:
-                continue
-            self.orders[event.order] = state.apply(event)
-            if isinstance(event, Filled):
-                self.fills.append(event.fill)
-                self.ledger.book(event.fill)
-        return events
+
+def _about(event: Break) -> InstrumentId:
+    return event.split.instrument if isinstance(event, SplitApplied) else event.delisting.instrument

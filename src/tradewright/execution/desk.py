@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from tradewright.core.decisions import Approved, Refusal
 from tradewright.core.errors import DuplicateOrder, InvalidInput
 from tradewright.core.events import Filled
-from tradewright.core.frozen import frozen
+from tradewright.core.frozen import frozen, maker
 from tradewright.core.money import ZERO
 from tradewright.core.orders import OrderState, OrderStatus
 
@@ -38,6 +38,9 @@ class Applied:
 
 
 _QUIET: Final = Applied()
+_applied: Final = maker(Applied)
+_state: Final = maker(OrderState)
+_BEGUN: Final = OrderStatus.PENDING_NEW
 
 
 class Desk:
@@ -50,7 +53,7 @@ class Desk:
         self._open: dict[OrderId, OrderState] = {}
         self._fills: dict[FillId, Fill] = {}
         self._inferred: set[OrderId] = set()
-        self._counts: dict[OrderId, list[Decimal]] = {}
+        self._counts: dict[OrderId, tuple[Decimal, ...]] = {}
 
     @property
     def states(self) -> Mapping[OrderId, OrderState]:
@@ -84,8 +87,8 @@ class Desk:
             _same(known.order, order)
             return known
         answer = self._gate.check(order, context)
-        if isinstance(answer, Approved):
-            self.admit(answer)
+        if type(answer) is Approved:
+            self._begin(answer)
         return answer
 
     def admit(self, approved: Approved) -> None:
@@ -95,8 +98,7 @@ class Desk:
         if known is not None:
             _same(known.order, order)
             return
-        state = OrderState(order, OrderStatus.PENDING_NEW, approved.at)
-        self._states[order.id] = self._open[order.id] = state
+        self._begin(approved)
 
     def review(self, order: Order, context: RiskContext) -> Approved | Refusal:
         """Check an order that is here already once more."""
@@ -127,35 +129,33 @@ class Desk:
             return None
         if type(event) is Filled:
             return self._fill(state, event)
-        after = state.apply(event)
-        self._states[event.order] = after
-        if after.status.is_terminal:
-            self._open.pop(event.order, None)
-        else:
-            self._open[event.order] = after
+        self._keep(event.order, state.apply(event))
         return _QUIET
 
     def _fill(self, state: OrderState, event: Filled) -> Applied:
         fill = event.fill
-        order = state.order
+        order, name = state.order, event.order
         if self._is_taken(event):
             return Applied(oddity="repeated fill")
         if fill.instrument != order.instrument or fill.side is not order.side:
-            raise InvalidInput("fill", fill.id, f"is not of the order {order.id} that it names")
+            raise InvalidInput("fill", fill.id, f"is not of the order {name} that it names")
+        cumulative = event.cumulative
         inferred = fill.id.startswith(INFERRED)
-        if inferred or order.id in self._inferred:
-            counted = event.cumulative if event.cumulative is not None else ZERO
+        if inferred or name in self._inferred:
+            counted = cumulative if cumulative is not None else ZERO
             if counted <= state.filled:
                 return Applied(oddity="fill already counted")
         after = state.apply(event)
         if inferred:
-            self._inferred.add(order.id)
+            self._inferred.add(name)
         self._fills[fill.id] = fill
-        if event.cumulative is not None:
-            self._counts.setdefault(order.id, []).append(event.cumulative)
-        self._keep(after)
-        late = state.status.is_terminal and state.status is not OrderStatus.FILLED
-        return Applied(fill, f"fill after {state.status}" if late else "")
+        if cumulative is not None:
+            self._counts[name] = (*self._counts.get(name, ()), cumulative)
+        self._keep(name, after)
+        before = state.status
+        if before.is_terminal and before is not OrderStatus.FILLED:
+            return Applied(fill, f"fill after {before}")
+        return _applied(fill)
 
     def _is_taken(self, event: Filled) -> bool:
         if event.fill.id in self._fills:
@@ -164,8 +164,12 @@ class Desk:
         # to a count of its own.
         return event.cumulative in self._counts.get(event.order, ())
 
-    def _keep(self, state: OrderState) -> None:
-        order = state.order.id
+    def _begin(self, approved: Approved) -> None:
+        order = approved.order
+        state = _state(order, _BEGUN, approved.at)
+        self._states[order.id] = self._open[order.id] = state
+
+    def _keep(self, order: OrderId, state: OrderState) -> None:
         self._states[order] = state
         if state.status.is_terminal:
             self._open.pop(order, None)

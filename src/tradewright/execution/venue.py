@@ -5,6 +5,8 @@ stops that the open has jumped fill at the open. Over its range, limits fill at 
 it is touched, and stops at theirs. Within one bar the path is not known, so a stop-limit whose
 limit lies beyond its stop waits for the next bar, and a trailing stop is tested against the
 extreme of before the bar first. What a bar's volume share does not cover stays working.
+
+A venue that fills on quotes leaves all but the auctions to `execution.quotes`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from tradewright.core.errors import DuplicateOrder, InvalidInput
@@ -28,9 +31,20 @@ from tradewright.core.events import (
     Replaced,
     SplitApplied,
 )
+from tradewright.core.frozen import maker
 from tradewright.core.ids import FillId, VenueOrderId
 from tradewright.core.money import ZERO, Money, Price, Quantity
 from tradewright.core.orders import Fill, OrderKind, Side, TimeInForce
+from tradewright.execution.pauses import Pauses
+from tradewright.execution.quotes import TapeMatching, fill_lot
+from tradewright.execution.working import (
+    Working,
+    better,
+    reached,
+    stop_level,
+    trailing,
+    within,
+)
 from tradewright.portfolio.costs import TradingCosts
 
 if TYPE_CHECKING:
@@ -41,13 +55,26 @@ if TYPE_CHECKING:
     from tradewright.core.frames import BarFrame
     from tradewright.core.ids import InstrumentId, OrderId
     from tradewright.core.instrument import Instrument
-    from tradewright.core.orders import Order
+    from tradewright.core.orders import Order, OrderState
 
 _Ending = TypeVar("_Ending", Canceled, Expired, None)
 _NO_DELAY = timedelta(0)
 _AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 _ONE_DAY = (TimeInForce.DAY, TimeInForce.OPG, TimeInForce.CLS, TimeInForce.IOC, TimeInForce.FOK)
-_AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS, *_AT_ONCE)
+_AUCTIONS = frozenset((TimeInForce.OPG, TimeInForce.CLS, *_AT_ONCE))
+_MARKET = OrderKind.MARKET
+_accepted = maker(Accepted)
+_filled = maker(Filled)
+_execution = maker(Fill)
+_money = maker(Money)
+_FILL_OR_KILL = TimeInForce.FOK
+
+
+class FillOn(StrEnum):
+    """What orders are matched against: bars as they close, or each quote and trade."""
+
+    BARS = "bars"
+    QUOTES = "quotes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +82,18 @@ class VenueModel:
     """The venue's assumptions.
 
     `volume_share` is the fraction of a bar's volume that all our orders in it may take, None
-    for any; the delays are between our act and its effect.
+    for any; the delays are between our act and its effect. Where orders fill on quotes, their
+    size counts if `sized` is set (of it `volume_share`), and else one order in
+    1 / `partial_chance`, chosen by its id, fills in two parts.
     """
 
     costs: TradingCosts = field(default_factory=TradingCosts)
     volume_share: Decimal | None = None
     submit_delay: timedelta = _NO_DELAY
     cancel_delay: timedelta = _NO_DELAY
+    fill_on: FillOn = FillOn.BARS
+    sized: bool = False
+    partial_chance: Decimal = ZERO
 
     def __post_init__(self) -> None:
         """Refuse a share outside (0, 1] and delays into the past."""
@@ -69,31 +101,8 @@ class VenueModel:
             raise InvalidInput("volume_share", self.volume_share, "must lie in (0, 1]")
         if self.submit_delay < _NO_DELAY or self.cancel_delay < _NO_DELAY:
             raise InvalidInput("delay", self.submit_delay, "must not be negative")
-
-
-class _Working:
-    __slots__ = (
-        "active_at",
-        "cancel_at",
-        "column",
-        "extreme",
-        "fills",
-        "order",
-        "remaining",
-        "seen_open",
-        "triggered",
-    )
-
-    def __init__(self, order: Order, column: int, active_at: datetime) -> None:
-        self.order = order
-        self.column = column
-        self.remaining: Decimal = order.quantity
-        self.active_at = active_at
-        self.cancel_at: datetime | None = None
-        self.triggered = False
-        self.extreme: Decimal = ZERO
-        self.fills = 0
-        self.seen_open = False
+        if not 0 <= self.partial_chance <= 1:
+            raise InvalidInput("partial_chance", self.partial_chance, "must lie in [0, 1]")
 
 
 class SimulatedVenue:
@@ -114,7 +123,14 @@ class SimulatedVenue:
         self._used: dict[int, Decimal] = {}
         self._ended: set[OrderId] = set()
         self._seq = 0
-        self.working: dict[OrderId, _Working] = {}
+        self.working: dict[OrderId, Working] = {}
+        self.pauses = Pauses()
+        self.rivals: dict[OrderId, OrderId] = {}
+        self._traded: set[OrderId] = set()
+        self.tape: TapeMatching | None = None
+        if self._model.fill_on is FillOn.QUOTES:
+            parts = self._model, instruments, self.pauses, self._fill, self._end
+            self.tape = TapeMatching(*parts)
 
     def accept(self, order: Order, at: datetime) -> Accepted | Rejected:
         """Take an order, or reject what this venue cannot trade.
@@ -125,13 +141,16 @@ class SimulatedVenue:
         if order.id in self.working or order.id in self._ended:
             raise DuplicateOrder(order.id, "the venue has an order of this id")
         self._seq += 1
-        reason = self._objection(order)
+        reason = self.objection(order)
         if reason:
             return Rejected(order.id, at, reason, seq=self._seq)
         column = self._frame.index(order.instrument)
         delay = self._model.submit_delay
-        self.working[order.id] = _Working(order, column, at + delay if delay else at)
-        return Accepted(order.id, at, VenueOrderId(f"sim-{order.id}"), self._seq)
+        working = Working(order, column, at + delay if delay else at)
+        self.working[order.id] = working
+        if self.tape is not None:
+            self.tape.add(working)
+        return _accepted(order.id, at, VenueOrderId(f"sim-{order.id}"), self._seq)
 
     def cancel(self, order: OrderId, at: datetime) -> Canceled | CancelRefused | None:
         """Cancel what still works; None while the cancel is under way (see `cancel_delay`)."""
@@ -164,11 +183,12 @@ class SimulatedVenue:
             objection = "instrument and side stay"
         elif successor.quantity <= filled:
             objection = f"{filled} are filled already"
-        objection = objection or self._objection(successor)
+        objection = objection or self.objection(successor)
         if working is None or objection:
             return (CancelRefused(old, at, f"cannot replace: {objection}"),)
         accepted = self.accept(successor, at)
         self.working[successor.id].remaining -= filled
+        self.working[successor.id].extreme = working.extreme
         self._end(working, None)
         return (Replaced(old, at, successor.id), accepted)
 
@@ -177,23 +197,27 @@ class SimulatedVenue:
         if not self.working:
             return []
         self._used.clear()
+        self._traded.clear()
         at = self._frame.started(row)
-        first = row == 0 or self._frame.session[row] != self._frame.session[row - 1]
+        elsewhere = self.tape is not None or bool(self.pauses)
         events: list[OrderEvent] = []
         for working in list(self.working.values()):
             if working.active_at > at or self._canceled(working, at, events):
+                continue
+            if elsewhere and not self._meets_bars(working):
                 continue
             open_ = self._frame.price(row, working.column, "open")
             if open_ is None:
                 continue
             working.seen_open = True
             force = working.order.time_in_force
-            if force is TimeInForce.CLS or (force is TimeInForce.OPG and not first):
+            special = force in _AUCTIONS
+            if special and not self._trades_at_open(force, row):
                 continue
             price = self._open_price(working, open_)
             if price is not None:
                 self._trade(working, price, row, at, events)
-            if force in _AUCTIONS and working.remaining and working.order.id in self.working:
+            if special and working.remaining and working.order.id in self.working:
                 events.append(self._end(working, Canceled(working.order.id, at, f"{force} rest")))
         return events
 
@@ -205,9 +229,9 @@ class SimulatedVenue:
             case BarClosed():
                 return self.close_bar(event.row)
             case SplitApplied():
-                return self._cancel_all(event.split.instrument, event.at, "corporate action")
+                return self.withdraw(event.split.instrument, event.at, "corporate action")
             case Delisted():
-                return self._cancel_all(event.delisting.instrument, event.at, "delisted")
+                return self.withdraw(event.delisting.instrument, event.at, "delisted")
             case _:
                 return []
 
@@ -218,15 +242,22 @@ class SimulatedVenue:
         frame = self._frame
         at = frame.known(row)
         last = row + 1 == len(frame) or frame.session[row] != frame.session[row + 1]
+        self._traded.clear()
+        elsewhere = self.tape is not None or bool(self.pauses)
         events: list[OrderEvent] = []
         for working in list(self.working.values()):
             if self._canceled(working, at, events):
                 continue
-            # What became active after the open has seen no part of the range for certain.
-            if not working.seen_open or frame.price(row, working.column) is None:
+            if elsewhere and not self._meets_bars(working):
                 continue
             order = working.order
-            if order.time_in_force is TimeInForce.CLS:
+            auction = order.time_in_force is TimeInForce.CLS
+            # What became active after the open has seen no part of the range for certain, but the
+            # closing auction it has.
+            seen = working.seen_open or (auction and working.active_at < at)
+            if not seen or frame.price(row, working.column) is None:
+                continue
+            if auction:
                 price = self._close_price(working, row) if last else None
             else:
                 price = self._range_price(working, row)
@@ -240,15 +271,48 @@ class SimulatedVenue:
             )
         return events
 
-    def _cancel_all(self, instrument: InstrumentId, at: datetime, reason: str) -> list[OrderEvent]:
-        # A split or a delisting changes what the order meant; its maker decides anew.
+    def withdraw(self, instrument: InstrumentId, at: datetime, reason: str) -> list[OrderEvent]:
+        """Cancel the orders of an instrument, since what they meant has changed."""
         return [
             self._end(working, Canceled(working.order.id, at, reason))
             for working in list(self.working.values())
             if working.order.instrument == instrument
         ]
 
-    def _objection(self, order: Order) -> str:
+    def execute(
+        self, done: OrderState, quantity: Decimal, price: Price, at: datetime, fills: int
+    ) -> Filled:
+        """Fill an order whatever the market says; one that has ended too, after `fills` of it."""
+        order = done.order
+        working = self.working.get(order.id)
+        if working is None:
+            working = Working(order, self._frame.index(order.instrument), at)
+            working.remaining, working.fills = order.quantity - done.filled, fills
+        if not ZERO < quantity <= working.remaining:
+            rule = f"is not between 0 and what is left, {working.remaining}"
+            raise InvalidInput("quantity", quantity, rule)
+        return self._fill(working, quantity, price, at)
+
+    def rebase(self, frame: BarFrame) -> None:
+        """Go on with other bars of the same rows and instruments."""
+        self._frame = frame
+
+    def _meets_bars(self, working: Working) -> bool:
+        auction = working.order.time_in_force in (TimeInForce.OPG, TimeInForce.CLS)
+        if self.tape is not None and not auction:
+            return False
+        paused = self.pauses.cover(working)
+        if paused:
+            working.seen_open = False
+        return not paused
+
+    def _trades_at_open(self, force: TimeInForce, row: int) -> bool:
+        if force is TimeInForce.OPG:
+            return row == 0 or bool(self._frame.session[row] != self._frame.session[row - 1])
+        return force is not TimeInForce.CLS
+
+    def objection(self, order: Order) -> str:
+        """Return why this venue cannot trade an order, empty if it can."""
         instrument = self._instruments.get(order.instrument)
         if instrument is None or order.instrument not in self._frame:
             return f'asset "{order.instrument}" not found'
@@ -266,24 +330,24 @@ class SimulatedVenue:
             return f"{order.time_in_force} orders must be market or limit orders"
         return ""
 
-    def _open_price(self, working: _Working, open_: Price) -> Price | None:
+    def _open_price(self, working: Working, open_: Price) -> Price | None:
         order = working.order
-        if order.kind is OrderKind.MARKET:
+        if order.kind is _MARKET:
             return self._slip(order.side, open_)
         working.extreme = working.extreme or open_
-        stop = _stop_level(working)
+        stop = stop_level(working)
         if stop is not None:
             sign = order.side.sign
-            working.triggered = working.triggered or _reached(sign, open_, stop)
+            working.triggered = working.triggered or reached(sign, open_, stop)
             if not working.triggered:
                 # The open is the one print of a bar that surely comes before its range.
-                working.extreme = _better(sign, working.extreme, open_)
+                working.extreme = better(sign, working.extreme, open_)
                 return None
             if order.kind is not OrderKind.STOP_LIMIT:
                 return self._slip(order.side, open_)
-        return open_ if _within(order, open_) else None
+        return open_ if within(order, open_) else None
 
-    def _range_price(self, working: _Working, row: int) -> Price | None:
+    def _range_price(self, working: Working, row: int) -> Price | None:
         order = working.order
         sign = order.side.sign
         high, low = (self._frame.price(row, working.column, name) for name in ("high", "low"))
@@ -300,26 +364,26 @@ class SimulatedVenue:
         touched = limit is not None and (favour - limit) * sign <= 0
         return limit if touched else None
 
-    def _stop(self, working: _Working, stop: Price, against: Price) -> Price | None:
+    def _stop(self, working: Working, stop: Price, against: Price) -> Price | None:
         order = working.order
-        if not _reached(order.side.sign, against, stop):
+        if not reached(order.side.sign, against, stop):
             return None
         working.triggered = True
         if order.kind is OrderKind.STOP:
             return self._slip(order.side, stop)
-        return stop if _within(order, stop) else None
+        return stop if within(order, stop) else None
 
-    def _trail(self, working: _Working, row: int, against: Price, favour: Price) -> Price | None:
+    def _trail(self, working: Working, row: int, against: Price, favour: Price) -> Price | None:
         order, sign = working.order, working.order.side.sign
-        stop = _trailing(working)
+        stop = trailing(working)
         if working.triggered:
             # Triggered and not done: the volume share held it back; it goes on at the next open.
             return None
-        if not _reached(sign, against, stop):
-            working.extreme = _better(sign, working.extreme, favour)
-            stop = _trailing(working)
+        if not reached(sign, against, stop):
+            working.extreme = better(sign, working.extreme, favour)
+            stop = trailing(working)
             close = self._frame.price(row, working.column)
-            if close is None or not _reached(sign, close, stop):
+            if close is None or not reached(sign, close, stop):
                 return None
         working.triggered = True
         # The first valid price at which the stop is reached lies on its far side.
@@ -327,83 +391,72 @@ class SimulatedVenue:
         first = self._instruments[order.instrument].to_tick(stop, other)
         return self._slip(order.side, first)
 
-    def _close_price(self, working: _Working, row: int) -> Price | None:
+    def _close_price(self, working: Working, row: int) -> Price | None:
         close = self._frame.price(row, working.column)
-        if close is None or not _within(working.order, close):
+        if close is None or not within(working.order, close):
             return None
         market = working.order.kind is OrderKind.MARKET
         return self._slip(working.order.side, close) if market else close
 
     def _trade(
-        self, working: _Working, price: Price, row: int, at: datetime, events: list[OrderEvent]
+        self, working: Working, price: Price, row: int, at: datetime, events: list[OrderEvent]
     ) -> None:
         order = working.order
-        quantity = self._available(working, row)
-        if quantity <= 0 or (
-            order.time_in_force is TimeInForce.FOK and quantity < working.remaining
-        ):
+        if self.rivals and self.rivals.get(order.id) in self._traded:
             return
-        self._used[working.column] = self._used.get(working.column, ZERO) + quantity
+        remaining = working.remaining
+        quantity = self._available(working, row)
+        if quantity <= ZERO or (order.time_in_force is _FILL_OR_KILL and quantity < remaining):
+            return
+        if self._model.volume_share is not None:
+            column = working.column
+            self._used[column] = self._used.get(column, ZERO) + quantity
+        events.append(self._fill(working, quantity, price, at))
+        if self.rivals:
+            self._traded.add(order.id)
+
+    def _fill(self, working: Working, quantity: Decimal, price: Price, at: datetime) -> Filled:
+        order = working.order
         before = order.quantity - working.remaining
         working.remaining -= quantity
         working.fills += 1
         self._seq += 1
-        fill = Fill(
-            FillId(f"{order.id}-{working.fills}"),
-            order.id,
+        name = order.id
+        fill = _execution(
+            FillId(f"{name}-{working.fills}"),
+            name,
             order.instrument,
             order.side,
             Quantity(quantity),
             price,
-            Money(self._fee(before, quantity, price)),
+            _money(self._fee(before, quantity, price)),
             at,
         )
-        events.append(Filled(order.id, at, fill, before + quantity, self._seq))
         if not working.remaining:
             self._end(working, None)
+        return _filled(name, at, fill, before + quantity, self._seq)
 
-    def _available(self, working: _Working, row: int) -> Decimal:
+    def _available(self, working: Working, row: int) -> Decimal:
         share = self._model.volume_share
         if share is None:
             return working.remaining
         column = working.column
-        lot = self._instruments[working.order.instrument].lot
+        order = working.order
+        lot = fill_lot(self._instruments[order.instrument].lot, order.quantity)
         used = self._used.get(column, ZERO)
         room = self._frame.shares(row, column) * share - used
         whole = (room / lot).to_integral_value(ROUND_DOWN) * lot
         return max(min(working.remaining, whole), ZERO)
 
-    def _canceled(self, working: _Working, at: datetime, events: list[OrderEvent]) -> bool:
+    def _canceled(self, working: Working, at: datetime, events: list[OrderEvent]) -> bool:
         if working.cancel_at is None or working.cancel_at > at:
             return False
         events.append(self._end(working, Canceled(working.order.id, at, "canceled by request")))
         return True
 
-    def _end(self, working: _Working, event: _Ending) -> _Ending:
+    def _end(self, working: Working, event: _Ending) -> _Ending:
         self.working.pop(working.order.id, None)
         self._ended.add(working.order.id)
+        if self.tape is not None:
+            self.tape.drop(working)
         return event
-
-
-def _stop_level(working: _Working) -> Decimal | None:
-    trails = working.order.kind is OrderKind.TRAILING_STOP
-    return _trailing(working) if trails else working.order.stop
-
-
-def _trailing(working: _Working) -> Decimal:
-    order = working.order
-    away = order.trail_price or working.extreme * (order.trail_fraction or ZERO)
-    return working.extreme + order.side.sign * away
-
-
-def _better(sign: int, extreme: Decimal, price: Decimal) -> Decimal:
-    # What a trailing stop follows: the lowest price for a buy, the highest for a sell.
-    return min(extreme, price) if sign > 0 else max(extreme, price)
-
-
-def _reached(sign: int, price: Decimal, stop: Decimal) -> bool:
-    return (price - stop) * sign >= 0
-
-
-def _within(order: Order, price: Decimal) -> bool:
-    return order.limit is None or (price - order.limit) * order.side.sign <= 0

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tradewright.core.errors import InvalidInput
 from tradewright.core.frames import to_decimal
-from tradewright.core.frozen import frozen
-from tradewright.core.ids import Terms, order_id
+from tradewright.core.frozen import frozen, maker
+from tradewright.core.ids import Terms, instant_fact, order_id
 from tradewright.core.money import ZERO, Quantity
 from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
 from tradewright.portfolio.sizing import FixedFraction, Sizing
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from tradewright.core.ids import InstrumentId
     from tradewright.core.instrument import Instrument
     from tradewright.core.signals import Target
+
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_MARKET: Final = OrderKind.MARKET
+_made: Final = maker(Order)
+_MARKET_TERMS: Final = {force: Terms(OrderKind.MARKET, force) for force in TimeInForce}
 
 
 @frozen
@@ -58,6 +64,9 @@ class Plan:
     unsized: Sequence[Target]
 
 
+_plan: Final = maker(Plan)
+
+
 def construct(
     targets: Sequence[Target],
     holdings: Holdings,
@@ -69,26 +78,26 @@ def construct(
     Raises:
         InvalidInput: Two targets are for one instrument.
     """
-    if len({target.instrument for target in targets}) < len(targets):
+    if len(targets) > 1 and len({target.instrument for target in targets}) < len(targets):
         names = sorted(target.instrument for target in targets)
         raise InvalidInput("targets", names, "name an instrument twice", "give one target for each")
     orders: list[Order] = []
     unsized: list[Target] = []
     for target in targets:
-        instrument = instruments[target.instrument]
+        name = target.instrument
+        instrument = instruments[name]
         wanted = _shares(target, holdings, how.sizing)
         if wanted is None:
             unsized.append(target)
             continue
         rounded = instrument.to_lot(wanted)
-        held = holdings.held.get(target.instrument, ZERO)
-        delta = rounded - held - holdings.working.get(target.instrument, ZERO)
+        delta = rounded - holdings.held.get(name, ZERO) - holdings.working.get(name, ZERO)
         if not delta or (how.min_trade and rounded and _is_small(target, delta, holdings, how)):
             continue
         orders.append(_order(target, instrument, delta, how.time_in_force))
     if len(orders) > 1:
         orders.sort(key=lambda order: (order.side.sign, order.instrument))
-    return Plan(orders, unsized)
+    return _plan(orders, unsized)
 
 
 def _shares(target: Target, holdings: Holdings, sizing: Sizing) -> Decimal | None:
@@ -109,27 +118,27 @@ def _is_small(target: Target, delta: Decimal, holdings: Holdings, how: Construct
 def _order(
     target: Target, instrument: Instrument, delta: Decimal, time_in_force: TimeInForce
 ) -> Order:
-    side = Side.BUY if delta > 0 else Side.SELL
-    quantity = Quantity(abs(delta))
+    side, quantity = (_BUY, delta) if delta > ZERO else (_SELL, -delta)
+    at = target.at
     # The instant of the decision is the intent: deciding again at the same instant is the same
     # asking, deciding later in the day is another.
-    intent = target.at.isoformat()
-    return Order(
+    intent = instant_fact(at)
+    return _made(
         order_id(
             symbol=instrument.symbol,
             side=side,
             quantity=quantity,
-            terms=Terms(OrderKind.MARKET, time_in_force),
+            terms=_MARKET_TERMS[time_in_force],
             strategy=target.strategy,
-            on=target.at.date(),
+            on=at.date(),
             intent=intent,
         ),
         target.strategy,
         target.instrument,
         side,
-        quantity,
-        OrderKind.MARKET,
+        Quantity(quantity),
+        _MARKET,
         time_in_force,
-        target.at,
+        at,
         intent=intent,
     )

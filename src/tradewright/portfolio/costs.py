@@ -58,7 +58,10 @@ class PerShare:
     def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:
         """Return what the order has become dearer by."""
         if not before:
-            return to_cents(max(self.rate * quantity, self.minimum))
+            fee = self.rate * quantity
+            if fee > self.minimum:
+                return to_cents(fee)
+            return to_cents(self.minimum)
         return self.fee(ZERO, before + quantity, price) - self.fee(ZERO, before, price)
 
 

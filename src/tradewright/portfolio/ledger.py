@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from tradewright.core.errors import LedgerError
 from tradewright.core.events import CashMoved, Delisted, DividendPaid, Filled, SplitApplied
+from tradewright.core.frozen import maker
 from tradewright.core.money import ZERO, Currency, to_cents
 from tradewright.core.positions import Position
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tradewright.core.instrument import Instrument
     from tradewright.core.orders import Fill
 
+_flat = maker(Position)
 LedgerEvent: TypeAlias = Filled | SplitApplied | DividendPaid | Delisted | CashMoved
 
 
@@ -68,7 +70,8 @@ class Ledger:
             case Delisted():
                 self._delist(event)
             case CashMoved():
-                self._same_currency(event.amount.currency)
+                if event.amount.currency is not self._currency:
+                    raise self._foreign(event.amount.currency)
                 self.cash += event.amount.amount
                 self.deposits += event.amount.amount
             case _:
@@ -76,15 +79,30 @@ class Ledger:
 
     def book(self, fill: Fill) -> None:
         """Book one execution and its fee."""
-        self._same_currency(fill.fee.currency)
+        paid = fill.fee
+        if paid.currency is not self._currency:
+            raise self._foreign(paid.currency)
         instrument = fill.instrument
         held = self.positions.get(instrument)
-        position = (held or Position(instrument)).apply(fill)
+        position = (held or _flat(instrument)).apply(fill)
         value = fill.quantity * fill.price * self._multiplier(instrument)
-        fee = fill.fee.amount
+        fee = paid.amount
         self.cash += (-value if fill.side.sign > 0 else value) - fee
         self.fees += fee
         self._put(position)
+
+    def restate(self, instrument: InstrumentId, before: Ledger, after: Ledger) -> None:
+        """Correct what was booked of an instrument: it counted as `before` and is `after`."""
+        self.cash += after.cash - before.cash
+        self.fees += after.fees - before.fees
+        self._closed += after._closed - before._closed
+        position = after.positions.get(instrument)
+        if position is None:
+            self.positions.pop(instrument, None)
+            self.quantities.pop(instrument, None)
+        else:
+            self.positions[instrument] = position
+            self.quantities[instrument] = position.quantity
 
     def snapshot(self) -> Book:
         """Return the book as it stands, frozen."""
@@ -106,13 +124,14 @@ class Ledger:
                 raise LedgerError(f"{name}: lots sum to {lots}, position is {held}")
 
     def _put(self, position: Position) -> None:
-        if position.quantity:
-            self.positions[position.instrument] = position
-            self.quantities[position.instrument] = position.quantity
+        instrument, quantity = position.instrument, position.quantity
+        if quantity:
+            self.positions[instrument] = position
+            self.quantities[instrument] = quantity
         else:
             self._closed += position.realised
-            self.positions.pop(position.instrument, None)
-            self.quantities.pop(position.instrument, None)
+            self.positions.pop(instrument, None)
+            self.quantities.pop(instrument, None)
 
     def _dividend(self, event: DividendPaid) -> None:
         quantity = self.quantities.get(event.dividend.instrument)
@@ -149,6 +168,5 @@ class Ledger:
         except KeyError:
             raise LedgerError(f"a fill of {instrument}, which is not an instrument here") from None
 
-    def _same_currency(self, currency: Currency) -> None:
-        if currency is not self._currency:
-            raise LedgerError(f"{currency} booked in a {self._currency} ledger")
+    def _foreign(self, currency: Currency) -> LedgerError:
+        return LedgerError(f"{currency} booked in a {self._currency} ledger")

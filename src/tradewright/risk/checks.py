@@ -52,7 +52,9 @@ class RiskContext:
 Check: TypeAlias = "Callable[[Order, RiskContext], Refusal | None]"
 """A check's shape."""
 
-_AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
+_AT_ONCE: Final = frozenset((TimeInForce.IOC, TimeInForce.FOK))
+_AT_THE_OPEN: Final = TimeInForce.OPG
+_SELL: Final = Side.SELL
 
 
 def switches_clear(order: Order, context: RiskContext) -> Refusal | None:
@@ -70,7 +72,7 @@ def market_takes(order: Order, context: RiskContext) -> Refusal | None:
         return Refusal(order, RefusalCode.MARKET_UNKNOWN, context.at)
     force = order.time_in_force
     if (force in _AT_ONCE and not context.market_open) or (
-        force is TimeInForce.OPG and context.market_open
+        force is _AT_THE_OPEN and context.market_open
     ):
         numbers = {"time_in_force": force.value, "open": str(context.market_open).lower()}
         return Refusal(order, RefusalCode.MARKET_CLOSED, context.at, numbers)
@@ -86,7 +88,7 @@ def instrument_tradable(order: Order, context: RiskContext) -> Refusal | None:
     if context.halted or not instrument.tradable or (on and not instrument.is_listed(on)):
         numbers = {"on": str(on), "halted": str(context.halted).lower()}
         return Refusal(order, RefusalCode.INSTRUMENT_NOT_TRADABLE, context.at, numbers)
-    if order.side is Side.SELL and not instrument.shortable and not context.reduces:
+    if not instrument.shortable and order.side is _SELL and not context.reduces:
         held = context.exposure.held(order.instrument)
         return Refusal(order, RefusalCode.NOT_SHORTABLE, context.at, {"held": held})
     return None
@@ -95,7 +97,7 @@ def instrument_tradable(order: Order, context: RiskContext) -> Refusal | None:
 def quantity_sane(order: Order, context: RiskContext) -> Refusal | None:
     """Refuse quantities that are not positive whole lots."""
     lot = context.instrument.lot if context.instrument else None
-    if order.quantity <= 0 or (lot and order.quantity % lot):
+    if order.quantity <= ZERO or (lot and order.quantity % lot):
         numbers: dict[str, Decimal | str] = {"quantity": order.quantity, "lot": str(lot)}
         return Refusal(order, RefusalCode.QUANTITY_INVALID, context.at, numbers)
     return None
@@ -134,10 +136,13 @@ def reduce_only_kept(order: Order, context: RiskContext) -> Refusal | None:
 
 
 def _value(order: Order, context: RiskContext, quantity: Decimal) -> Decimal | None:
-    if context.price is None or context.instrument is None:
+    price, instrument = context.price, context.instrument
+    if price is None or instrument is None:
         return None
-    price = max(context.price, order.limit or order.stop or context.price)
-    return quantity * price * context.instrument.multiplier
+    asked = order.limit or order.stop
+    if asked is not None and asked > price:
+        price = asked
+    return quantity * price * instrument.multiplier
 
 
 def order_size(order: Order, context: RiskContext) -> Refusal | None:
@@ -164,7 +169,8 @@ def position_size(order: Order, context: RiskContext) -> Refusal | None:
     limit = limits.max_position_notional
     if equity is not None:
         weighed = limits.max_position_weight * equity
-        limit = weighed if limit is None else min(limit, weighed)
+        if limit is None or weighed < limit:
+            limit = weighed
     if limit is not None and value > limit:
         numbers: dict[str, Decimal | str] = {"notional": value, "limit": limit}
         return Refusal(order, RefusalCode.POSITION_SIZE, context.at, numbers)
@@ -187,7 +193,8 @@ def exposure_within(order: Order, context: RiskContext) -> Refusal | None:
     if gross > limits.max_gross * equity:
         numbers = {"gross": gross, "limit": limits.max_gross * equity}
         return Refusal(order, RefusalCode.GROSS_EXPOSURE, context.at, numbers)
-    net = max(highest, -lowest)
+    short = -lowest
+    net = max(short, highest)
     if net > limits.max_net * equity:
         numbers = {"net": net, "limit": limits.max_net * equity}
         return Refusal(order, RefusalCode.NET_EXPOSURE, context.at, numbers)

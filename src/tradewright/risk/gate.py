@@ -20,7 +20,6 @@ class PreTradeGate:
     def check(self, order: Order, context: RiskContext) -> Approved | Refusal:
         """Approve the order, or return the first refusal."""
         for check in CHECKS:
-            refusal = check(order, context)
-            if refusal is not None:
+            if (refusal := check(order, context)) is not None:
                 return refusal
         return Approved(order, context.at, context.limits.version, _NAMES)

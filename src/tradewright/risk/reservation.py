@@ -27,13 +27,14 @@ class _Leg:
         self.sells = ZERO
         self.price = price
 
-    def worst(self) -> tuple[Decimal, Decimal, Decimal]:
-        """Return worst-case gross, and the highest and lowest net value."""
-        if self.price is None:
-            return ZERO, ZERO, ZERO
-        high = (self.held + self.buys) * self.price
-        low = (self.held - self.sells) * self.price
-        return max(abs(high), abs(low)), high, low
+
+def _worst(high: Decimal, low: Decimal) -> Decimal:
+    # The larger of two absolute values, where `high` is never below `low`. Said without `max`
+    # and `abs`, which cost more than the sums around them.
+    short = -low
+    if high > short:
+        return high
+    return short
 
 
 class Exposure:
@@ -54,27 +55,24 @@ class Exposure:
         self._price = price
         legs: dict[InstrumentId, _Leg] = {}
         self._legs = legs
-        equity = cash
+        gross = net = ZERO
+        unpriced: list[InstrumentId] = []
         for name, quantity in held.items():
             mark = price(name)
             legs[name] = _Leg(quantity, mark)
-            if mark is not None:
-                equity += quantity * mark
-        for name, side, quantity in working:
-            self._reserve(self._leg(name), side, quantity)
-        gross = highest = lowest = ZERO
-        unpriced: list[InstrumentId] = []
-        for name, leg in legs.items():
-            if leg.price is None:
+            if mark is None:
                 unpriced.append(name)
                 continue
-            worst = leg.worst()
-            gross += worst[0]
-            highest += worst[1]
-            lowest += worst[2]
+            value = quantity * mark
+            net += value
+            gross += abs(value)
+        self.gross, self.highest, self.lowest = gross, net, net
+        for name, side, quantity in working:
+            if name not in legs and self._leg(name).price is None:
+                unpriced.append(name)
+            self.add(name, side, quantity)
         self.unpriced = tuple(unpriced)
-        self.equity = None if unpriced else equity
-        self.gross, self.highest, self.lowest = gross, highest, lowest
+        self.equity = None if unpriced else cash + net
 
     def held(self, instrument: InstrumentId) -> Decimal:
         """Return the signed quantity held."""
@@ -87,7 +85,9 @@ class Exposure:
         if leg is None:
             return ZERO
         left = -leg.held - leg.buys if side.sign > 0 else leg.held - leg.sells
-        return max(left, ZERO)
+        if left > ZERO:
+            return left
+        return ZERO
 
     def worst_position(self, instrument: InstrumentId, side: Side, quantity: Decimal) -> Decimal:
         """Return the largest absolute position that could follow one more order."""
@@ -99,7 +99,7 @@ class Exposure:
             high += quantity
         else:
             low -= quantity
-        return max(abs(high), abs(low))
+        return _worst(high, low)
 
     def after(
         self, instrument: InstrumentId, side: Side, quantity: Decimal
@@ -109,33 +109,24 @@ class Exposure:
         price = leg.price
         if price is None:
             return self.gross, self.highest, self.lowest
-        gross, high, low = leg.worst()
-        later_high, later_low = high, low
+        high, low = (leg.held + leg.buys) * price, (leg.held - leg.sells) * price
+        others = self.gross - _worst(high, low)
+        value = quantity * price
         if side.sign > 0:
-            later_high += quantity * price
-        else:
-            later_low -= quantity * price
-        later = max(abs(later_high), abs(later_low))
-        return (
-            self.gross + later - gross,
-            self.highest + later_high - high,
-            self.lowest + later_low - low,
-        )
+            return others + _worst(high + value, low), self.highest + value, self.lowest
+        return others + _worst(high, low - value), self.highest, self.lowest - value
 
     def add(self, instrument: InstrumentId, side: Side, quantity: Decimal) -> None:
         """Reserve for an approved order."""
         self.gross, self.highest, self.lowest = self.after(instrument, side, quantity)
-        self._reserve(self._leg(instrument), side, quantity)
+        leg = self._leg(instrument)
+        if side.sign > 0:
+            leg.buys += quantity
+        else:
+            leg.sells += quantity
 
     def _leg(self, instrument: InstrumentId) -> _Leg:
         leg = self._legs.get(instrument)
         if leg is None:
             leg = self._legs[instrument] = _Leg(ZERO, self._price(instrument))
         return leg
-
-    @staticmethod
-    def _reserve(leg: _Leg, side: Side, quantity: Decimal) -> None:
-        if side.sign > 0:
-            leg.buys += quantity
-        else:
-            leg.sells += quantity

@@ -33,7 +33,10 @@ class Needs:
 
 
 class MarketView(Protocol):
-    """All that a strategy may see at one instant; nothing in it is later than `at`."""
+    """All that a strategy may see at one instant; nothing in it is later than `at`.
+
+    The view moves on with the market: what is wanted from it later is kept as values.
+    """
 
     @property
     def at(self) -> datetime:

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
+import msgpack
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from tradewright.adapters.alpaca import Access, AlpacaBroker, Backoff, Timeouts
+from tradewright.adapters.alpaca import Access, AlpacaBroker, Backoff, Handshakes, Manners, Timeouts
+from tradewright.adapters.alpaca.connection import Link
 from tradewright.adapters.alpaca.stream import TradeUpdates
 from tradewright.core.errors import ConfigError
 from tradewright.core.events import OrderEvent, Replaced, Reported
@@ -52,9 +54,12 @@ async def venue(play: Play, **options: Any) -> AsyncIterator[Access]:
         yield Access(f"http://127.0.0.1:{port}", "key", "secret")
 
 
+QUICK = Backoff(first=0.01, longest=0.05)
+
+
 def reading(access: Access, **timeouts: float) -> TradeUpdates:
     waits = Timeouts(**{"connect": 1.0, "read": 1.0, "close": 0.2, **timeouts})
-    return TradeUpdates(access, timeouts=waits, backoff=Backoff(first=0.01, longest=0.05))
+    return TradeUpdates(access, timeouts=waits, manners=Manners(backoff=QUICK))
 
 
 async def first(updates: TradeUpdates, count: int) -> list[str]:
@@ -62,6 +67,8 @@ async def first(updates: TradeUpdates, count: int) -> list[str]:
     seen: list[str] = []
     async with asyncio.timeout(SOON), contextlib.aclosing(updates.messages()) as messages:
         async for data in messages:
+            if isinstance(data, Link):
+                continue
             seen.append(data["order"]["client_order_id"])
             if len(seen) == count:
                 break
@@ -69,17 +76,18 @@ async def first(updates: TradeUpdates, count: int) -> list[str]:
     return seen
 
 
-async def test_text_and_binary_frames_are_read_alike() -> None:
+async def test_text_binary_and_msgpack_frames_are_read_alike() -> None:
     async def play(socket: ServerConnection) -> None:
         await welcome(socket)
         await socket.send(an_update(1))
         await socket.send(an_update(2).encode())
+        await socket.send(msgpack.packb(json.loads(an_update(3))))
         await socket.wait_closed()
 
     async with venue(play) as access:
         updates = reading(access)
-        assert await first(updates, 2) == ["o1", "o2"]
-        assert (updates.received, updates.connections) == (2, 1)
+        assert await first(updates, 3) == ["o1", "o2", "o3"]
+        assert (updates.received, updates.connection.connections) == (3, 1)
 
 
 async def test_a_lost_connection_comes_back_and_is_counted() -> None:
@@ -94,7 +102,7 @@ async def test_a_lost_connection_comes_back_and_is_counted() -> None:
     async with venue(play) as access:
         updates = reading(access)
         assert await first(updates, 3) == ["o1", "o2", "o3"]
-        assert updates.connections == 3
+        assert updates.connection.connections == 3
 
 
 async def test_nonsense_is_parked_and_the_rest_is_read() -> None:
@@ -108,7 +116,7 @@ async def test_nonsense_is_parked_and_the_rest_is_read() -> None:
     async with venue(play) as access:
         updates = reading(access)
         assert await first(updates, 1) == ["o1"]
-        assert len(updates.parked) == 4
+        assert len(updates.parking.latest) == 4
 
 
 async def test_refused_keys_end_the_stream_with_what_to_check() -> None:
@@ -127,7 +135,7 @@ async def test_refused_keys_end_the_stream_with_what_to_check() -> None:
     ("status", "fatal"),
     [
         (HTTPStatus.UNAUTHORIZED, True),
-        (HTTPStatus.TOO_MANY_REQUESTS, False),
+        (HTTPStatus.FORBIDDEN, True),
         (HTTPStatus.BAD_GATEWAY, False),
     ],
 )
@@ -151,7 +159,7 @@ async def test_a_refused_handshake_is_fatal_only_for_the_keys(
                 await first(updates, 1)
         else:
             assert await first(updates, 1) == ["o1"]
-            assert updates.last_error == f"handshake answered {status.value}"
+            assert updates.connection.last_error == f"handshake answered {status.value}"
 
 
 async def test_a_venue_that_does_not_confirm_the_stream_is_left_and_asked_again() -> None:
@@ -177,7 +185,7 @@ async def test_a_venue_that_does_not_confirm_the_stream_is_left_and_asked_again(
     async with venue(play) as access:
         updates = reading(access, read=0.2)
         assert await first(updates, 1) == ["o3"]
-        assert updates.connections == 1
+        assert updates.connection.connections == 1
 
 
 async def test_a_venue_that_has_gone_silent_is_noticed_by_its_missing_pong() -> None:
@@ -209,12 +217,12 @@ async def test_closing_ends_the_messages_even_while_waiting_to_reconnect() -> No
         waiting.set()
         return 0.0
 
-    updates = TradeUpdates(access, backoff=Backoff(first=30.0, jitter=jitter))
+    updates = TradeUpdates(access, manners=Manners(backoff=Backoff(first=30.0, jitter=jitter)))
     task = asyncio.create_task(first(updates, 1))
     async with asyncio.timeout(SOON):
         await waiting.wait()
-        assert not updates.connected.is_set()
-        assert updates.last_error
+        assert not updates.connection.connected.is_set()
+        assert updates.connection.last_error
         await updates.close()
         assert await task == []
 
@@ -228,13 +236,118 @@ async def test_closing_ends_the_messages_of_a_live_connection() -> None:
         updates = reading(access)
         task = asyncio.create_task(first(updates, 1))
         async with asyncio.timeout(SOON):
-            await updates.connected.wait()
+            await updates.connection.connected.wait()
             await updates.close()
             assert await task == []
         await updates.close()
 
 
-async def test_the_broker_yields_our_events_and_parks_what_it_does_not_know() -> None:
+async def test_a_full_house_is_left_in_peace_longer_each_time() -> None:
+    asked: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    def refuse(socket: ServerConnection, _request: Request) -> Response | None:
+        asked.append(loop.time())
+        return socket.respond(HTTPStatus.TOO_MANY_REQUESTS, "connection limit exceeded\n")
+
+    async def play(_socket: ServerConnection) -> None:
+        """Nobody comes in."""
+
+    async with venue(play, process_request=refuse) as access:
+        updates = reading(access)
+        task = asyncio.create_task(first(updates, 1))
+        await asyncio.sleep(0.6)
+        await updates.close()
+        assert await task == []
+        assert len(asked) == 1
+        assert updates.connection.last_error == "handshake answered 429"
+
+
+async def test_a_connection_that_breaks_at_once_is_no_success_and_waits_grow() -> None:
+    opened: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def play(socket: ServerConnection) -> None:
+        opened.append(loop.time())
+        await welcome(socket)
+
+    async with venue(play) as access:
+        manners = Manners(backoff=Backoff(first=0.05, longest=1.0), steady=5.0)
+        updates = TradeUpdates(access, timeouts=Timeouts(close=0.2), manners=manners)
+        task = asyncio.create_task(first(updates, 1))
+        await asyncio.sleep(0.7)
+        await updates.close()
+        await task
+        assert 3 <= len(opened) <= 4
+        assert opened[2] - opened[1] > opened[1] - opened[0]
+
+
+async def test_no_more_handshakes_than_allowed_whatever_the_backoff() -> None:
+    handshakes = 0
+
+    async def play(_socket: ServerConnection) -> None:
+        nonlocal handshakes
+        handshakes += 1
+
+    async with venue(play) as access:
+        manners = Manners(backoff=Backoff(first=0.0), handshakes=Handshakes(3, 60.0))
+        updates = TradeUpdates(access, timeouts=Timeouts(close=0.2), manners=manners)
+        task = asyncio.create_task(first(updates, 1))
+        await asyncio.sleep(0.3)
+        assert handshakes == 3
+        await updates.close()
+        assert await task == []
+
+
+def test_handshakes_are_counted_in_any_stretch() -> None:
+    handshakes = Handshakes(2, 60.0)
+    for at in (0.0, 10.0):
+        assert handshakes.wait(at) == 0
+        handshakes.tried(at)
+    assert handshakes.wait(20.0) == 40.0
+    assert handshakes.wait(60.0) == 0
+
+
+async def test_keys_that_are_refused_in_the_middle_end_the_stream() -> None:
+    visits = 0
+
+    async def play(socket: ServerConnection) -> None:
+        nonlocal visits
+        visits += 1
+        if visits == 1:
+            await welcome(socket)
+            told = {"stream": "authorization", "data": {"status": "unauthorized"}}
+            await socket.send(json.dumps(told))
+            await socket.wait_closed()
+            return
+        await socket.recv()
+        await socket.send('{"stream": "authorization", "data": {"status": "unauthorized"}}')
+
+    async with venue(play) as access:
+        with pytest.raises(ConfigError):
+            await first(reading(access), 1)
+        assert visits == 2
+
+
+async def test_a_stream_that_should_speak_and_is_silent_is_left() -> None:
+    visits = 0
+
+    async def play(socket: ServerConnection) -> None:
+        nonlocal visits
+        visits += 1
+        await welcome(socket)
+        if visits == 2:
+            await socket.send(an_update(2))
+        await socket.wait_closed()
+
+    async with venue(play) as access:
+        manners = Manners(backoff=QUICK, silence=0.1)
+        updates = TradeUpdates(access, timeouts=Timeouts(close=0.2), manners=manners)
+        assert await first(updates, 1) == ["o2"]
+        assert "silent for 0.1 s" in updates.connection.last_error
+
+
+async def test_the_broker_yields_our_events_though_no_request_is_answered() -> None:
     async def play(socket: ServerConnection) -> None:
         await welcome(socket)
         await socket.send(an_update(1, "trade_bust"))
@@ -243,12 +356,14 @@ async def test_the_broker_yields_our_events_and_parks_what_it_does_not_know() ->
         await socket.wait_closed()
 
     async with venue(play) as access:
-        broker = AlpacaBroker(access, timeouts=Timeouts(connect=1, read=0.5, close=0.2))
+        waits = Timeouts(connect=1, read=0.5, close=0.2)
+        broker = AlpacaBroker(access, timeouts=waits, manners=Manners(backoff=QUICK))
         seen: list[OrderEvent] = []
         async with asyncio.timeout(SOON):
             async for event in broker.events():
                 seen.append(event)
                 if len(seen) == 2:
+                    assert not broker.connected.is_set()
                     await broker.close()
         reported, replaced = seen
         assert isinstance(reported, Reported)
@@ -256,4 +371,4 @@ async def test_the_broker_yields_our_events_and_parks_what_it_does_not_know() ->
         # The venue could not be asked for the successor: its own id stands in.
         assert isinstance(replaced, Replaced)
         assert replaced.successor == "v9"
-        assert [parked.message["event"] for parked in broker.parked] == ["trade_bust"]
+        assert [parked.message["event"] for parked in broker.parking.latest] == ["trade_bust"]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.builders import a_fill, an_order, cash
 from tradewright.core.errors import InvalidInput
-from tradewright.core.frozen import frozen
+from tradewright.core.frozen import frozen, maker
 
 
 @frozen
@@ -30,6 +30,19 @@ def test_defaults_are_filled_in_and_factories_called_each_time() -> None:
     assert one == other
     assert (one.y, one.tags) == (2, [])
     assert one.tags is not other.tags
+
+
+def test_a_maker_makes_what_the_class_makes() -> None:
+    make = maker(Point)
+    one, other = make(1), Point(1)
+    assert one == other
+    assert type(one) is Point
+    assert make(x=1, y=3, tags=["a"]) == Point(1, 3, ["a"])
+    assert one.tags is not make(1).tags
+    with pytest.raises(InvalidInput):
+        make(-1)
+    with pytest.raises(FrozenInstanceError):
+        one.x = 5  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("arguments", [{}, {"x": 1, "z": 2}])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +17,7 @@ from tradewright.core.ids import (
     Terms,
     child_order_id,
     inferred_fill_id,
+    instant_fact,
     order_id,
     run_id,
 )
@@ -38,6 +40,19 @@ def sha24(text: str) -> str:
 
 
 @pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2024, 1, 2, 14, 30, tzinfo=UTC),
+        datetime(2024, 1, 2, 14, 30, 5, 678_900, tzinfo=UTC),
+        datetime(2024, 1, 2, tzinfo=ZoneInfo("America/New_York")),
+        datetime(2024, 1, 2, tzinfo=timezone(timedelta(hours=2))),
+    ],
+)
+def test_an_instant_is_written_as_iso_8601(at: datetime) -> None:
+    assert instant_fact(at) == at.isoformat()
+
+
+@pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({}, "AAPL|buy|100|187.5000|-|limit|day|momentum|2024-01-02"),
@@ -52,6 +67,14 @@ def sha24(text: str) -> str:
         (
             {"quantity": Decimal("1.50"), "side": "sell"},
             "AAPL|sell|1.5|187.5000|-|limit|day|momentum|2024-01-02",
+        ),
+        (
+            {"quantity": Decimal("1E+3")},
+            "AAPL|buy|1000|187.5000|-|limit|day|momentum|2024-01-02",
+        ),
+        (
+            {"quantity": Decimal("1200.000")},
+            "AAPL|buy|1200|187.5000|-|limit|day|momentum|2024-01-02",
         ),
         ({"intent": "run-7/3"}, "AAPL|buy|100|187.5000|-|limit|day|momentum|2024-01-02|run-7/3"),
     ],

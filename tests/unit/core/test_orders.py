@@ -84,7 +84,7 @@ new                   !         .                     .        pending_cancel . 
 accepted_for_bidding  !         .                     .        pending_cancel .   !
 held                  !         .                     .        pending_cancel .   !
 pending_cancel        !         .                     .        .              new !
-pending_replace       !         .                     .        pending_cancel .   !
+pending_replace       !         .                     .        pending_cancel new !
 calculated            !         .                     .        pending_cancel .   !
 stopped               !         .                     .        pending_cancel .   !
 suspended             !         .                     .        pending_cancel .   !

@@ -129,13 +129,13 @@ def test_the_strategy_is_asked_only_at_closes_that_a_later_row_can_trade() -> No
     )
     for row in range(5):
         assert run.close(row) == ()
-    assert [view.session.date.day for view in run.strategy.views] == [3, 4, 5]
+    assert [day.day for day in run.strategy.asked] == [3, 4, 5]
 
 
 def test_what_closed_is_not_what_opened() -> None:
     run = Run({"AAA": [100.0, 100.0]}, {0: ALL})
     assert run.handle(BarOpened(run.market.frame, 0)) == ()
-    assert run.strategy.views == []
+    assert run.strategy.asked == []
 
 
 def test_before_a_switch_was_read_nothing_is_sent() -> None:
@@ -345,7 +345,7 @@ def test_rows_from_before_a_restart_are_known_without_being_decided_on() -> None
     assert run.engine.price(AAA) == 100
     run.engine.know(frame.known(1))
     run.engine.know(frame.known(0))
-    assert run.strategy.views == []
+    assert run.strategy.asked == []
     assert not run.engine.desk.states
     assert len(run.orders(1)) == 1
 

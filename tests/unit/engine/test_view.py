@@ -40,6 +40,16 @@ def test_a_view_says_when_it_is_and_what_is_held() -> None:
     assert (view.holdings, view.equity) == ({AAA: dec(7)}, dec(5))
 
 
+def test_a_view_moves_on_and_keeps_no_past() -> None:
+    history = History(MARKET.frame, MARKET.actions)
+    history.advance(2)
+    view = InstantView(Served(history, a_calendar(), [sma(2)]), 1, {}, lambda: None)
+    assert (view.at, view.value("sma_2")) == (DAYS[1].close, 110.0)
+    view.row = 2
+    assert (view.at, view.value("sma_2")) == (DAYS[2].close, 30.0)
+    np.testing.assert_array_equal(view.tradable(), [30.0, 2.0])
+
+
 def test_the_next_session_may_be_unknown() -> None:
     with pytest.raises(MissingData):
         _ = a_view(3, Calendar("SHORT", DAYS)).next_session

@@ -18,6 +18,8 @@ from tradewright.core.market import CorporateAction
 from tradewright.core.session import Calendar, Session, Span, Timeframe
 from tradewright.data.history import MarketData
 from tradewright.exchange.app import create_app
+from tradewright.exchange.exchange import Exchange
+from tradewright.exchange.faults.judge import Faults
 from tradewright.exchange.market import ReplayMarket
 from tradewright.exchange.server import ExchangeServer
 from tradewright.execution.venue import VenueModel
@@ -77,23 +79,25 @@ def a_market(
     return MarketData(frame, instruments, actions, Calendar("XNYS", sessions()), "a test market")
 
 
-def a_replay(
+def an_exchange(
     data: MarketData | None = None,
     *,
     model: VenueModel = FREE,
     cash: Decimal = CASH,
     leverage: Decimal = Decimal(1),
     span: Span = TRADED,
-) -> ReplayMarket:
-    """The market before its second session, with cash."""
-    return ReplayMarket.over(data or a_market(), span, model=model, cash=cash, leverage=leverage)
+    faults: Faults | None = None,
+) -> Exchange:
+    """An exchange whose market stands before its second session, with cash in the account."""
+    market = ReplayMarket.over(data or a_market(), span, model=model, cash=cash, leverage=leverage)
+    return Exchange(market, leverage=leverage, faults=faults)
 
 
 @contextlib.contextmanager
-def served(market: ReplayMarket) -> Iterator[ExchangeServer]:
+def served(exchange: Exchange, *, one_stream: bool = False) -> Iterator[ExchangeServer]:
     """An exchange on a free port, on a thread of its own, stopped at the end."""
     ready = threading.Event()
-    app = create_app(market, key=KEY, secret=SECRET)
+    app = create_app(exchange, key=KEY, secret=SECRET, one_stream=one_stream)
     server = ExchangeServer(app, port=0, ready=lambda _url: ready.set())
     thread = threading.Thread(target=lambda: asyncio.run(server.listen()))
     thread.start()

@@ -7,13 +7,13 @@ nothing can stand in for (an id, a quantity of an execution) is refused.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
+from tradewright.adapters.alpaca.reading import Json, Parked, as_object
 from tradewright.core.errors import InvalidInput
 from tradewright.core.events import (
     Accepted,
@@ -32,11 +32,24 @@ from tradewright.core.money import ZERO, Money, Price, Quantity, parse_decimal, 
 from tradewright.core.orders import Fill, Order, OrderKind, OrderStatus, Side
 from tradewright.core.reports import VenueAccount, VenueOrder
 
-Json: TypeAlias = Mapping[str, Any]
 FeeRule: TypeAlias = Callable[[OrderId, Decimal, Quantity, Price], Money]
 """The fee of one execution, from the order, what it had filled before, quantity and price."""
 
 _HUNDRED: Final = Decimal(100)
+_BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
+
+# fmt: off
+ORDER_FIELDS: Final = frozenset({
+    "id", "client_order_id", "created_at", "updated_at", "submitted_at", "filled_at",
+    "expired_at", "expires_at", "canceled_at", "failed_at", "replaced_at", "replaced_by",
+    "replaces", "asset_id", "symbol", "asset_class", "notional", "qty", "filled_qty",
+    "filled_avg_price", "order_class", "order_type", "type", "side", "position_intent",
+    "time_in_force", "limit_price", "stop_price", "status", "extended_hours", "legs",
+    "trail_percent", "trail_price", "hwm", "ratio_qty", "subtag", "source", "commission",
+    "reject_reason", "cancel_requested_at", "advanced_instructions",
+})
+# fmt: on
+"""Every field of an order that is known; another one is told of, once."""
 
 STATUSES: Final[Mapping[str, OrderStatus]] = {
     "new": OrderStatus.NEW,
@@ -80,6 +93,9 @@ _WORKING_EVENTS: Final = frozenset(
     }
 )
 
+# There is no event of ours for these: books that they touch are compared and mended by people.
+_CHANGES: Final = ("trade_bust", "trade_correct", "restated")
+
 
 def no_fee(_order: OrderId, _before: Decimal, _quantity: Quantity, _price: Price) -> Money:
     """Charge nothing: the vendor's messages carry no fee."""
@@ -110,43 +126,11 @@ class Symbols:
         return self.instruments.get(symbol, InstrumentId(symbol))
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A message that means nothing to us, kept for people: why, and all of it."""
-
-    reason: str
-    message: Json
-
-
-def loads(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Read JSON with numbers as exact decimals; raise InvalidInput for anything else."""
-    try:
-        return json.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        raise InvalidInput("body", _start(text), "is not JSON") from error
-
-
-def _start(text: str | bytes) -> str:
-    shown = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return shown[:80]
-
-
-def as_object(value: object, what: str) -> Json:
-    """Return a JSON object; refuse anything else."""
-    if not isinstance(value, dict):
-        raise InvalidInput(what, type(value).__name__, "is not a JSON object")
-    return value
-
-
-def as_list(value: object, what: str) -> Sequence[Any]:
-    """Return a JSON array; refuse anything else."""
-    if not isinstance(value, list):
-        raise InvalidInput(what, type(value).__name__, "is not a JSON array")
-    return value
-
-
 def time_of(text: object, what: str = "timestamp") -> datetime:
     """Read an RFC 3339 time of up to nine decimals as aware UTC (microseconds)."""
+    if isinstance(text, datetime) and text.tzinfo is not None:
+        # A timestamp of msgpack is a time already.
+        return text.astimezone(UTC)
     if not isinstance(text, str):
         raise InvalidInput(what, text, "is not a time")
     try:
@@ -192,6 +176,15 @@ def order_request(order: Order, symbol: str) -> dict[str, str]:
     return body
 
 
+def replace_request(successor: Order) -> dict[str, str]:
+    """Write an order as the body of their PATCH; symbol, side and kind are those it replaces."""
+    body = order_request(successor, "")
+    trail = body.get("trail_price") or body.get("trail_percent")
+    kept = ("qty", "time_in_force", "client_order_id", "limit_price", "stop_price")
+    changed = {name: body[name] for name in kept if name in body}
+    return changed if trail is None else {**changed, "trail": trail}
+
+
 def _text(body: Json, key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str) or not value:
@@ -205,13 +198,18 @@ def _amount(body: Json, key: str) -> Decimal:
 
 
 def _amount_or(body: Json, key: str, absent: Decimal) -> Decimal:
-    return absent if body.get(key) in {None, ""} else _amount(body, key)
+    return absent if body.get(key) in (None, "") else _amount(body, key)
 
 
 def _first_time(body: Json, *keys: str) -> datetime:
     for key in keys:
         if body.get(key):
-            return time_of(body[key], key)
+            try:
+                return time_of(body[key], key)
+            except InvalidInput:
+                # Another of them says nearly the same.
+                if key == keys[-1]:
+                    raise
     raise InvalidInput(keys[0], None, "is missing from the venue's answer")
 
 
@@ -259,8 +257,13 @@ def _trade_update(  # noqa: PLR0911 - one return a kind of event
         return Replaced(order, at, OrderId(_text(body, "replaced_by")), venue_id)
     if kind in _WORKING_EVENTS:
         return Reported(order, at, STATUSES[kind], venue_id, reason=reason)
-    if kind == "order_replace_rejected" and _text(body, "status") in STATUSES:
-        return Reported(order, at, STATUSES[_text(body, "status")], venue_id, reason=reason)
+    if kind == "order_replace_rejected":
+        why = f"not replaced: {reason or 'refused by the venue'}"
+        # Told of the successor, it will never work; told of the old order, it works on.
+        ended = Rejected if body.get("replaces") else CancelRefused
+        return ended(order, at, why, venue_id)
+    if kind in _CHANGES:
+        return Parked(f"{kind} of order {order}: an execution has been changed afterwards", data)
     return Parked(f"event {kind!r} of order {order} is not known", data)
 
 
@@ -315,7 +318,11 @@ def execution(
 
 
 def venue_account(account: Json, positions: Sequence[Any], symbols: Symbols) -> VenueAccount:
-    """Read the account and its positions, signed by side."""
+    """Read the account and its positions, signed by side.
+
+    A position that cannot be read refuses all of it: leaving it out would be calling it flat.
+    A flag of theirs that is neither absent nor false blocks trading.
+    """
     held: dict[InstrumentId, Decimal] = {}
     for row in positions:
         body = as_object(row, "position")
@@ -327,8 +334,6 @@ def venue_account(account: Json, positions: Sequence[Any], symbols: Symbols) -> 
         equity=_amount(account, "equity"),
         buying_power=_amount(account, "buying_power"),
         positions=held,
-        trading_blocked=any(
-            account.get(flag) is True
-            for flag in ("trading_blocked", "account_blocked", "trade_suspended_by_user")
-        ),
+        trading_blocked=any(account.get(flag) not in (None, False) for flag in _BLOCKS)
+        or account.get("status", "ACTIVE") != "ACTIVE",
     )

@@ -11,12 +11,13 @@ from tests.unit.exchange.builders import opened
 from tradewright.core.ids import InstrumentId
 from tradewright.core.instrument import Instrument
 from tradewright.core.orders import OrderKind, Side, TimeInForce
-from tradewright.exchange.trading import read_request
+from tradewright.exchange.requests import read_request
 from tradewright.exchange.words import Refused
 
 INSTRUMENTS = {
     "AAA": Instrument(InstrumentId("AAA"), "AAA"),
     "HALT": Instrument(InstrumentId("HALT"), "HALT", tradable=False),
+    "PART": Instrument(InstrumentId("PART"), "PART", lot=Decimal("1e-9")),
 }
 MARKET = {"symbol": "AAA", "qty": "10", "side": "buy", "type": "market", "time_in_force": "day"}
 SUB_PENNY = "sub-penny increment does not fulfill minimum pricing criteria"
@@ -37,7 +38,39 @@ def a_body(**changes: Any) -> dict[str, Any]:
         ({"qty": "ten"}, 40010001, "invalid qty: ten is not a number"),
         ({"qty": True}, 40010001, "invalid qty: True is not a number"),
         ({"notional": "5"}, 40010001, "only one of qty or notional is accepted"),
-        ({"qty": None, "notional": "5"}, 40010001, "notional is not supported by this exchange"),
+        ({"qty": "1e13"}, 40010001, "invalid qty: 1e13 is out of range"),
+        ({"qty": "1e-99"}, 40010001, "invalid qty: 1e-99 is out of range"),
+        ({"qty": [1]}, 40010001, "invalid qty: [1] is not a number"),
+        (
+            {"symbol": "PART", "qty": None, "notional": "5.001"},
+            40010001,
+            "notional value must be limited to 2 decimal places",
+        ),
+        (
+            {"symbol": "PART", "qty": None, "notional": "5", "type": "stop", "stop_price": "9"},
+            42210000,
+            "notional orders must be market or limit orders",
+        ),
+        (
+            {"symbol": "PART", "qty": None, "notional": "5", "time_in_force": "gtc"},
+            42210000,
+            "fractional orders must be DAY orders",
+        ),
+        (
+            {"symbol": "PART", "qty": "0.5", "time_in_force": "ioc"},
+            42210000,
+            "fractional orders must be DAY orders",
+        ),
+        (
+            {"symbol": "PART", "qty": "0.5", "type": "trailing_stop", "trail_price": "1"},
+            42210000,
+            "fractional orders cannot be trailing stop orders",
+        ),
+        (
+            {"symbol": "PART", "qty": Decimal("0.30000000000000004")},
+            40010001,
+            "qty must be limited to 9 decimal places",
+        ),
         ({"type": "limit"}, 40010001, "limit orders require a limit price"),
         ({"type": "stop"}, 40010001, "stop orders require a stop price"),
         (
@@ -110,15 +143,32 @@ def a_body(**changes: Any) -> dict[str, Any]:
             "client_order_id must be no more than 128 characters",
         ),
         ({"client_order_id": 7}, 40010001, "client_order_id must be a string"),
+        ({"client_order_id": "a\u0000"}, 40010001, "client_order_id must be printable"),
+        ({"client_order_id": "\ud800"}, 40010001, "client_order_id must be printable"),
         (
-            {"order_class": "bracket", "take_profit": {"limit_price": "9"}},
+            {"take_profit": {"limit_price": "9"}},
             40010001,
-            "order_class bracket is not supported",
+            "simple orders take no take_profit or stop_loss",
         ),
-        ({"take_profit": {"limit_price": "9"}}, 40010001, "take_profit is not supported"),
-        ({"stop_loss": {"stop_price": "9"}}, 40010001, "stop_loss is not supported"),
+        ({"order_class": ["bracket"]}, 40010001, "invalid order_class: ['bracket']"),
         ({"legs": []}, 40010001, "legs is not supported"),
-        ({"extended_hours": True}, 42210000, "extended_hours is not supported"),
+        ({"advanced_instructions": {}}, 40010001, "advanced_instructions is not supported"),
+        (
+            {"extended_hours": True},
+            42210000,
+            "extended hours order must be DAY or GTC limit orders",
+        ),
+        (
+            {
+                "extended_hours": True,
+                "type": "limit",
+                "limit_price": "9",
+                "time_in_force": "ioc",
+            },
+            42210000,
+            "extended hours order must be DAY or GTC limit orders",
+        ),
+        ({"extended_hours": "yes"}, 40010001, "invalid extended_hours: yes"),
         ({"colour": "red"}, 40010001, "colour is not supported"),
         ({"position_intent": "sell_to_open"}, 40010001, "does not go with side buy"),
     ],
@@ -137,6 +187,36 @@ def test_a_fraction_of_a_share_is_forbidden() -> None:
     with pytest.raises(Refused, match='asset "AAA" is not fractionable') as refused:
         read_request(a_body(qty=Decimal("0.30000000000000004")), INSTRUMENTS)
     assert (refused.value.status, refused.value.code) == (403, 40310000)
+
+
+def test_less_than_a_dollar_is_forbidden() -> None:
+    with pytest.raises(Refused, match=r"notional must be >= 1\.00") as refused:
+        read_request(a_body(symbol="PART", qty=None, notional="0.99"), INSTRUMENTS)
+    assert (refused.value.status, refused.value.code) == (403, 40310000)
+
+
+@pytest.mark.parametrize("kind", [kind.value for kind in OrderKind])
+@pytest.mark.parametrize("force", [force.value for force in TimeInForce])
+def test_auctions_and_orders_at_once_are_market_or_limit(kind: str, force: str) -> None:
+    prices = {
+        "limit": {"limit_price": "9"},
+        "stop": {"stop_price": "9"},
+        "stop_limit": {"limit_price": "9", "stop_price": "9"},
+        "trailing_stop": {"trail_percent": "1"},
+    }
+    body = a_body(type=kind, time_in_force=force, **prices.get(kind, {}))
+    if kind in {"market", "limit"} or force in {"day", "gtc"}:
+        request = read_request(body, INSTRUMENTS)
+        assert (request.kind.value, request.time_in_force.value) == (kind, force)
+        return
+    with pytest.raises(Refused, match=f"{force} orders must be market or limit orders"):
+        read_request(body, INSTRUMENTS)
+
+
+def test_a_value_buys_parts_of_shares_rounded_down() -> None:
+    request = read_request(a_body(symbol="PART", qty=None, notional="100"), INSTRUMENTS)
+    assert (request.quantity, request.is_fractional) == (Decimal(0), True)
+    assert request.sized(Decimal(30)).quantity == Decimal("3.333333333")
 
 
 @pytest.mark.parametrize(

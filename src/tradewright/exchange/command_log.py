@@ -1,0 +1,263 @@
+"""The log of commands: what an exchange is opened from again, and what makes an answer final.
+
+A line is written before anyone hears of the command, so a process that is killed loses none; it
+is on disk once `kept` returns. One flush serves all that were written before it began, and the
+event loop goes on meanwhile. A last line without its end was never answered, and is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from io import FileIO
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from tradewright.core.errors import ConfigError, QualityFailure
+from tradewright.exchange.words import moment
+
+FILE: Final = "commands.jsonl"
+_HEAD: Final = "rehearsal"
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_RESET: Final = "empty the folder with `tradewright exchange reset --state FOLDER`"
+
+
+class Entry(NamedTuple):
+    """A command that was performed: its number, and the market's time and position then."""
+
+    number: int
+    at: datetime
+    position: int
+    name: str
+    arguments: Mapping[str, Any]
+
+
+class CommandLog:
+    """The commands of one exchange, in the order in which they were performed."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, str]) -> None:
+        """Open the log in `folder`, or begin one; `facts` are what the exchange is made of.
+
+        Raises:
+            ConfigError: The folder cannot be written, another exchange has it open, or it holds
+                the log of an exchange that is made of something else.
+        """
+        self.path = folder / FILE
+        self.number = 0
+        self._facts = dict(facts)
+        self._written = 0
+        self._synced = 0
+        self._flush: asyncio.Task[None] | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+b", buffering=0)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        try:
+            self._open(folder)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def entries(self) -> Iterator[Entry]:
+        """Read every command, oldest first; call it before the first `append`.
+
+        Raises:
+            QualityFailure: A line other than the last cannot be read.
+        """
+        with self.path.open("rb") as lines:
+            next(lines, None)
+            for place, line in enumerate(lines, 2):
+                entry = _parsed(line, f"{self.path}:{place}")
+                self.number = entry.number
+                yield entry
+
+    def append(self, entry: Entry) -> None:
+        """Write a command; it is on disk when `kept` has returned.
+
+        Raises:
+            ConfigError: It cannot be written.
+        """
+        line = _line(entry)
+        try:
+            went = self._file.write(line)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        if went != len(line):
+            raise _unwritable(self.path, OSError(0, "the disk is full"))
+        self.number = entry.number
+        self._written += 1
+
+    async def kept(self) -> None:
+        """Wait until every command that was written is on disk.
+
+        Raises:
+            ConfigError: The disk does not take it.
+        """
+        wanted = self._written
+        while self._synced < wanted:
+            if self._flush is None or self._flush.done():
+                self._flush = asyncio.get_running_loop().create_task(self._sync())
+            # Whoever waits may go away; the flush is everyone's.
+            await asyncio.shield(self._flush)
+
+    def clear(self) -> None:
+        """Forget every command.
+
+        Raises:
+            ConfigError: The file cannot be written.
+        """
+        try:
+            self._file.truncate(0)
+            self._begin()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self.number = 0
+
+    def close(self) -> None:
+        """Put everything on disk and let go of the file."""
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    async def _sync(self) -> None:
+        upto = self._written
+        try:
+            await asyncio.to_thread(os.fdatasync, self._file.fileno())
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self._synced = max(self._synced, upto)
+
+    def _open(self, folder: Path) -> None:
+        _lock(self._file, folder)
+        _drop_torn_end(self._file)
+        head = self._head()
+        if head is None:
+            self._begin()
+            _sync_folder(folder)
+            return
+        told = head.get(_HEAD)
+        before = told if isinstance(told, dict) else {}
+        for field in (*self._facts, *before):
+            if before.get(field) != self._facts.get(field):
+                raise ConfigError(
+                    f"{self.path} is the log of another rehearsal: its {field} is"
+                    f" {before.get(field)!r}, this one's is {self._facts.get(field)!r}",
+                    f"start it with the same {field}, use another --state folder, or {_RESET}",
+                )
+
+    def _head(self) -> Mapping[str, Any] | None:
+        with self.path.open("rb") as lines:
+            line = next(lines, b"")
+        if not line:
+            return None
+        try:
+            head = json.loads(line)
+        except ValueError:
+            head = None
+        if not isinstance(head, dict) or _HEAD not in head:
+            raise ConfigError(f"{self.path} is not the log of a rehearsal", _RESET)
+        return head
+
+    def _begin(self) -> None:
+        head = json.dumps({_HEAD: self._facts}, separators=(",", ":"))
+        self._file.write(head.encode() + b"\n")
+
+
+def forget(folder: Path) -> bool:
+    """Empty the state of an exchange that is not running; say whether there was any.
+
+    Raises:
+        ConfigError: It is running, or the folder cannot be written.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return False
+    try:
+        with path.open("r+b", buffering=0) as file:
+            _lock(file, folder)
+            for other in folder.glob("*.jsonl"):
+                other.unlink()
+            _sync_folder(folder)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
+
+
+def written(value: object) -> str:
+    """Write a value as JSON, decimals as the numbers that they are, to the last digit."""
+    try:
+        return _json(value)
+    except TypeError:
+        return _exactly(value)
+
+
+def _exactly(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(str(name))}:{_exactly(each)}" for name, each in value.items())
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_exactly, value)) + "]"
+    return json.dumps(value)
+
+
+def _line(entry: Entry) -> bytes:
+    head = f'{{"n":{entry.number},"at":"{moment(entry.at)}","position":{entry.position}'
+    body = f'"name":{_json(entry.name)},"arguments":{written(entry.arguments)}}}\n'
+    return f"{head},{body}".encode()
+
+
+def _parsed(line: bytes, where: str) -> Entry:
+    try:
+        read = json.loads(line, parse_float=Decimal)
+        at = datetime.fromisoformat(read["at"])
+        return Entry(int(read["n"]), at, int(read["position"]), read["name"], read["arguments"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise QualityFailure(where, f"is no command: {error}", _RESET) from error
+
+
+def _lock(file: FileIO, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            f"{folder} is the state of an exchange that is running",
+            "stop that one, or name another folder with --state",
+        ) from None
+
+
+def _drop_torn_end(file: FileIO) -> None:
+    size = file.seek(0, os.SEEK_END)
+    whole, block = size, 65536
+    while whole:
+        start = max(whole - block, 0)
+        file.seek(start)
+        found = file.read(whole - start).rfind(b"\n")
+        if found >= 0:
+            whole = start + found + 1
+            break
+        whole = start
+    if whole != size:
+        file.truncate(whole)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be written: {error.strerror}", "make room or choose another folder"
+    )
