@@ -12,7 +12,7 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -34,8 +34,8 @@ from tradewright.data.history import MarketData
 from tradewright.data.sample import bar_times
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.faults.judge import Faults
-from tradewright.exchange.market import ReplayMarket
-from tradewright.execution.venue import VenueModel
+from tradewright.exchange.market.market import ReplayMarket
+from tradewright.execution.venue import FillOn, VenueModel
 
 with warnings.catch_warnings():
     # It brings the legacy client of websockets, whose end is announced.
@@ -56,6 +56,7 @@ LEVELS: Final[Mapping[str, tuple[float, float]]] = {
     "CCC": (400.0, 8.0),
     "DDD": (5.0, 0.1),
 }
+ON_QUOTES: Final = replace(FREE, fill_on=FillOn.QUOTES)
 SWING_MINUTES: Final = 130
 SOON: Final = 10.0
 KEYS: Final = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
@@ -112,7 +113,7 @@ def minutes() -> MarketData:
     return MarketData(frame, instruments, actions, calendar, "three days", simulated=True)
 
 
-def an_exchange(*, model: VenueModel = FREE, leverage: str = "2") -> Exchange:
+def an_exchange(*, model: VenueModel = ON_QUOTES, leverage: str = "2") -> Exchange:
     """An exchange that stands before Friday's session and lets itself be spoiled."""
     market = ReplayMarket.over(
         minutes(), TRADED, model=model, cash=CASH, leverage=Decimal(leverage)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -35,7 +35,6 @@ with warnings.catch_warnings():
         AccountStatus,
         AssetClass,
         AssetStatus,
-        CorporateActionType,
         OrderClass,
         OrderSide,
         OrderStatus,
@@ -50,7 +49,6 @@ with warnings.catch_warnings():
         ClosePositionRequest,
         GetAssetsRequest,
         GetCalendarRequest,
-        GetCorporateAnnouncementsRequest,
         GetOrderByIdRequest,
         GetOrdersRequest,
         GetPortfolioHistoryRequest,
@@ -70,7 +68,6 @@ TOURED: Final = {
     *("get_all_positions", "get_open_position", "close_position", "close_all_positions"),
     *("get_account", "get_account_configurations", "set_account_configurations"),
     *("get_portfolio_history", "get_all_assets", "get_asset", "get_clock", "get_calendar"),
-    *("get_corporate_announcements", "get_corporate_announcement_by_id"),
     "get",
 }
 LEFT_OUT: Final[Mapping[str, str]] = {
@@ -89,6 +86,10 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("get_option_contract", "get_option_contracts", "exercise_options_position"),
         "options are no US equities",
+    ),
+    **dict.fromkeys(
+        ("get_corporate_announcements", "get_corporate_announcement_by_id"),
+        "the vendor has put the corporate actions of the data API in their place",
     ),
     **dict.fromkeys(
         ("post", "put", "patch", "delete", "response_wrapper"),
@@ -629,23 +630,6 @@ def test_activities_have_no_method_and_are_got_by_path(
     assert [(row["symbol"], row["net_amount"]) for row in paid] == [("AAA", "5")]
     every = client.get("/account/activities")
     assert {row["activity_type"] for row in every} >= {"FILL", "DIV"}
-
-
-def test_announcements_of_corporate_actions(client: TradingClient) -> None:
-    asked = GetCorporateAnnouncementsRequest(
-        ca_types=[CorporateActionType.DIVIDEND, CorporateActionType.SPLIT],
-        since=date(2020, 3, 1),
-        until=date(2020, 3, 31),
-    )
-    with pytest.warns(DeprecationWarning, match="deprecated"):
-        rows = client.get_corporate_announcements(asked)
-    assert not isinstance(rows, dict)
-    assert {(row.initiating_symbol, row.ca_type) for row in rows} == {
-        ("AAA", CorporateActionType.DIVIDEND),
-        ("BBB", CorporateActionType.SPLIT),
-    }
-    with pytest.warns(DeprecationWarning, match="deprecated"):
-        assert client.get_corporate_announcement_by_id(rows[0].id) == rows[0]
 
 
 @pytest.mark.parametrize(

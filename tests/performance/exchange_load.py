@@ -61,9 +61,11 @@ def exchange_orders_per_second(
     *, orders: int = 15_000, connections: int = 50, durable: bool = True
 ) -> Load:
     """Measure market orders over keep-alive connections, each waiting for its answer."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        with a_served_day(Path(folder) if durable else None) as (port, process):
-            return asyncio.run(_loaded(port, process, orders // connections, connections))
+    with (
+        tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
+        a_served_day(Path(folder) if durable else None) as (port, process),
+    ):
+        return asyncio.run(_loaded(port, process, orders // connections, connections))
 
 
 def _request(path: str, body: object) -> bytes:

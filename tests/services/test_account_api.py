@@ -25,7 +25,7 @@ from tradewright.core.ids import InstrumentId
 from tradewright.core.market import CashDividend, Split
 from tradewright.exchange.app import create_app
 from tradewright.exchange.exchange import Exchange
-from tradewright.exchange.market import ReplayMarket
+from tradewright.exchange.market.market import ReplayMarket
 from tradewright.execution.venue import VenueModel
 from tradewright.portfolio.costs import BasisPoints, PerShare, TradingCosts
 

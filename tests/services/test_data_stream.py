@@ -19,7 +19,7 @@ from tests.services.test_market_data import a_sample, an_exchange_over
 from tests.unit.exchange.builders import KEY, SECRET
 from tradewright.core.session import Timeframe
 from tradewright.exchange.app import create_app
-from tradewright.exchange.data_stream import DataStreams, StreamRules
+from tradewright.exchange.data.stream import DataStreams, StreamRules
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.hub import MARKET_DATA
 from tradewright.exchange.server import ExchangeServer

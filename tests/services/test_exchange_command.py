@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tradewright.cli.exchange import Serving, serve
+from tradewright.cli.exchange import serve
+from tradewright.cli.serving import Serving
 from tradewright.core.errors import InvalidInput, MissingData
 
 SERVE = [str(Path(sys.executable).with_name("tradewright")), "exchange", "serve"]

@@ -76,10 +76,6 @@ GOOD: Final[Mapping[str, Asked]] = {
     "GET /v2/assets/{symbol_or_asset_id}": Asked(symbol_or_asset_id="AAA"),
     "GET /v2/calendar": Asked({"start": "2020-03-05", "end": "2020-03-09"}),
     "GET /v2/clock": Asked(),
-    "GET /v2/corporate_actions/announcements": Asked(
-        {"ca_types": "dividend,split", "since": "2020-03-01", "until": "2020-03-31"}
-    ),
-    "GET /v2/corporate_actions/announcements/{id}": Asked(id="announcement"),
     "GET /v2/orders": Asked({"status": "all", "nested": "true"}),
     "GET /v2/orders/{order_id}": Asked(order_id="filled"),
     "GET /v2/orders:by_client_order_id": Asked({"client_order_id": "mine"}),
@@ -144,10 +140,6 @@ def ids(market: Ground) -> Mapping[str, str]:
     }
     _order(market, **limit, limit_price="88")
     market.advance(market.now + timedelta(minutes=2))
-    span = {"ca_types": "dividend", "since": "2020-03-01", "until": "2020-03-31"}
-    rows = market.http.get("/v2/corporate_actions/announcements", params=span)
-    if rows.status_code == 200:
-        found["announcement"] = rows.json()[0]["id"]
     return found
 
 
@@ -247,7 +239,6 @@ def narrow(ids: Mapping[str, str]) -> Mapping[str, Any]:
         "period": ["1D", "1W", "1M", "1A", "0D", "D"],
         "activity_type": ["FILL", "DIV", "SPLIT", "FEE", "XXX"],
         "activity_types": ["FILL", "FILL,DIV", "XXX", ""],
-        "ca_types": ["dividend", "dividend,split", "merger", "xxx"],
         "types": ["cash_dividend", "forward_split,cash_dividend", "xxx"],
         "page_token": ["", "no", "QUFB"],
         "market": ["NYSE", "XNYS", "no"],

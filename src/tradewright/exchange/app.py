@@ -19,8 +19,10 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradewright.core.clock import SystemClock
-from tradewright.exchange import market_data, portfolio, rehearsal, trading
-from tradewright.exchange.data_stream import DataStreams
+from tradewright.exchange import rehearsal
+from tradewright.exchange.account import routes as portfolio
+from tradewright.exchange.data import routes as market_data
+from tradewright.exchange.data.stream import DataStreams
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.faults import routes as fault_routes
 from tradewright.exchange.faults.injection import FaultInjection
@@ -28,6 +30,7 @@ from tradewright.exchange.keys import Keys
 from tradewright.exchange.limits import RateLimit
 from tradewright.exchange.pace import STEP, Pace
 from tradewright.exchange.streams import TradeStream
+from tradewright.exchange.trading import routes as trading
 from tradewright.exchange.web import answer
 from tradewright.exchange.words import MISSING, Refused
 

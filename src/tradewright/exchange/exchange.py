@@ -7,6 +7,7 @@ folder they are kept, and an exchange is opened again by performing them again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -24,19 +25,19 @@ from tradewright.core.events import (
     SplitApplied,
 )
 from tradewright.core.records import Body, to_body
-from tradewright.exchange.account import Account
-from tradewright.exchange.bodies import listed
+from tradewright.exchange.account.account import Account
 from tradewright.exchange.command_log import CommandLog, Entry
-from tradewright.exchange.controls import Controls
-from tradewright.exchange.data_feed import status_row
+from tradewright.exchange.data.bodies import listed
+from tradewright.exchange.data.feed import status_row
 from tradewright.exchange.event_log import EventLog
 from tradewright.exchange.faults.commands import perform_due
 from tradewright.exchange.faults.judge import Faults, Injected
-from tradewright.exchange.halts import HaltChange
 from tradewright.exchange.hub import MARKET_DATA, TIME, TRADE_UPDATES, Hub
 from tradewright.exchange.keys import Keys
-from tradewright.exchange.market import ReplayMarket
-from tradewright.exchange.orders import Orders
+from tradewright.exchange.market.controls import Controls
+from tradewright.exchange.market.halts import HaltChange
+from tradewright.exchange.market.market import ReplayMarket
+from tradewright.exchange.trading.orders import Orders
 from tradewright.exchange.words import BROKEN_RULE, UNPROCESSABLE, Refused
 
 Command = Callable[[Mapping[str, Any]], object]
@@ -105,11 +106,16 @@ class Exchange:
             QualityFailure: What was kept cannot be read, or cannot be performed again.
         """
         log = CommandLog(folder, facts)
-        self.events = EventLog(folder)
-        self._recalling = True
-        for entry in log.entries():
-            self._recall(entry, log.path)
-        self._recalling = False
+        with contextlib.ExitStack() as undo:
+            undo.callback(log.close)
+            self.events = EventLog(folder)
+            undo.callback(self.events.close)
+            self._recalling = True
+            for entry in log.entries():
+                self._recall(entry, log.path)
+            self._recalling = False
+            self.events.flush()
+            undo.pop_all()
         self._log = log
 
     def perform(self, name: str, arguments: Mapping[str, Any]) -> object:

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.hub import TRADE_UPDATES
-from tradewright.exchange.updates import Update
+from tradewright.exchange.trading.updates import Update
 
 _TOO_MANY: Final = 429
 _PATIENCE_SECONDS: Final = 10

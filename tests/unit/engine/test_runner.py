@@ -46,7 +46,7 @@ from tradewright.core.ids import OrderId
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
 from tradewright.core.orders import OrderState, OrderStatus
 from tradewright.core.records import JournalEntry, JsonValue, Note
-from tradewright.core.reports import VenueOrder
+from tradewright.core.reports import VenueAccount, VenueOrder
 from tradewright.engine.run import assemble, rows_of
 from tradewright.engine.runner import KILL_SWITCH, Patience, Ports, Runner
 from tradewright.execution.brokerage import SimulatedBrokerage
@@ -173,6 +173,33 @@ class Busy(Counting):
             self.sent.append(approved.order.id)
             raise RateLimited("memory", 0.0)
         return await super().submit(approved)
+
+
+class Crowded(Counting):
+    """A broker that answers every other question, and is asked too often by the rest."""
+
+    asked = 0
+
+    def turn(self) -> None:
+        self.asked += 1
+        if self.asked % 2:
+            raise RateLimited("memory", 0.0)
+
+    async def cancel(self, order: OrderId) -> None:
+        self.turn()
+        await super().cancel(order)
+
+    async def find(self, order: OrderId) -> VenueOrder | None:
+        self.turn()
+        return await super().find(order)
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        self.turn()
+        return await super().open_orders()
+
+    async def account(self) -> VenueAccount:
+        self.turn()
+        return await super().account()
 
 
 class LostAnswer(Counting):
@@ -606,6 +633,17 @@ async def test_cancel_is_journaled_before_it_is_asked_and_its_outcome_is_heard()
     await runner._catch_up()
     await runner.stop()
     assert (await scene.kinds())[-2:] == ["CancelAsked", "Canceled"]
+    assert only(runner).status is OrderStatus.CANCELED
+    assert codes(runner) == []
+
+
+async def test_questions_and_cancels_that_were_rate_limited_are_asked_again() -> None:
+    scene = await a_scene(Crowded)
+    runner = await decided(scene)
+    await runner._perform([Cancel(only(runner).order.id, "changed our mind")])
+    await runner._catch_up()
+    assert not await runner.reconcile()
+    await runner.stop()
     assert only(runner).status is OrderStatus.CANCELED
     assert codes(runner) == []
 

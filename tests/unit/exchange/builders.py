@@ -20,7 +20,7 @@ from tradewright.data.history import MarketData
 from tradewright.exchange.app import create_app
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.faults.judge import Faults
-from tradewright.exchange.market import ReplayMarket
+from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.server import ExchangeServer
 from tradewright.execution.venue import VenueModel
 from tradewright.portfolio.costs import BasisPoints, NoCommission, TradingCosts

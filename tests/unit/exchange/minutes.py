@@ -17,7 +17,7 @@ from tradewright.core.session import Calendar, Session, Span, Timeframe
 from tradewright.data.history import MarketData
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.faults.judge import Faults
-from tradewright.exchange.market import ReplayMarket
+from tradewright.exchange.market.market import ReplayMarket
 from tradewright.execution.venue import FillOn, VenueModel
 from tradewright.portfolio.costs import BasisPoints, NoCommission, TradingCosts
 

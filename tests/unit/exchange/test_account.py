@@ -14,7 +14,7 @@ from tests.unit.exchange.builders import CASH, a_market, an_exchange, closed, op
 from tradewright.core.ids import InstrumentId
 from tradewright.core.money import ZERO
 from tradewright.core.orders import Side
-from tradewright.exchange import portfolio
+from tradewright.exchange.account import routes as portfolio
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.words import Refused
 

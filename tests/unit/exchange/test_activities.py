@@ -16,7 +16,7 @@ from tradewright.core.events import CashMoved, Delisted, DividendPaid
 from tradewright.core.ids import InstrumentId
 from tradewright.core.market import CashDividend, Delisting, Split
 from tradewright.core.money import Money, to_cents
-from tradewright.exchange.activities import activities
+from tradewright.exchange.account.activities import activities
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.words import Refused
 from tradewright.execution.venue import VenueModel

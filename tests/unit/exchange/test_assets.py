@@ -12,7 +12,7 @@ from tests.unit.exchange.builders import a_market, an_exchange, closed, opened
 from tradewright.core.ids import InstrumentId
 from tradewright.core.market import Delisting
 from tradewright.data.history import MarketData
-from tradewright.exchange.assets import asset, assets
+from tradewright.exchange.account.assets import asset, assets
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.words import Refused
 

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.exchange.builders import a_market, an_exchange, closed, opened
 from tradewright.core.session import Calendar, Session, Span
 from tradewright.data.calendars import market_calendar
-from tradewright.exchange.clock import calendar, calendar_of, clock, clocks, settles
+from tradewright.exchange.account.clock import calendar, calendar_of, clock, clocks, settles
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.words import Refused
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.exchange.asking import fractionable, refusal, shown, submit
 from tests.unit.exchange.builders import an_exchange, closed, opened
-from tradewright.exchange import portfolio
+from tradewright.exchange.account import positions
 from tradewright.exchange.exchange import Exchange
 
 
@@ -36,11 +36,11 @@ def test_a_position_is_left_by_a_market_order_for_all_of_it() -> None:
     order = close(exchange, symbol="AAA")
     assert (order["side"], order["type"], order["qty"]) == ("sell", "market", "10")
     assert order["position_intent"] == "sell_to_close"
-    asset = str(portfolio.position(exchange, "BBB")["asset_id"])
+    asset = str(positions.position(exchange, "BBB")["asset_id"])
     cover = close(exchange, symbol=asset)
     assert (cover["side"], cover["qty"]) == ("buy", "5")
     exchange.advance(opened(2))
-    assert portfolio.positions(exchange) == []
+    assert positions.positions(exchange) == []
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_all_positions_are_left_or_say_why_not() -> None:
     assert [row["status"] for row in rows] == [200, 200]
     assert shown(exchange, stop)["status"] == "canceled"
     exchange.advance(opened(2))
-    assert portfolio.positions(exchange) == []
+    assert positions.positions(exchange) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tradewright.exchange.configurations import Configurations
+from tradewright.exchange.account.configurations import Configurations
 from tradewright.exchange.words import Refused
 
 DAY_TRADING = {"dtbp_check": "entry", "pdt_check": "entry"}

@@ -12,7 +12,7 @@ from tests.builders import a_fill, dec
 from tests.unit.exchange.builders import DAYS, opened
 from tradewright.core.money import Quantity
 from tradewright.core.orders import Fill, Side
-from tradewright.exchange.day_trades import day_trades
+from tradewright.exchange.account.day_trades import day_trades
 
 
 def fills(told: Sequence[tuple[int, int]]) -> list[Fill]:

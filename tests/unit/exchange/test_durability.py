@@ -48,8 +48,8 @@ def injected(exchange: Exchange) -> None:
 
 
 STEPS: list[Step] = [
-    lambda exchange: submit(exchange, client_order_id="first"),
     lambda exchange: exchange.advance(minute(0, 3.2)),
+    lambda exchange: submit(exchange, client_order_id="first"),
     submit,
     refused,
     lambda exchange: submit(exchange, symbol="BBB", side="sell", qty=Decimal("7.0")),
@@ -57,7 +57,7 @@ STEPS: list[Step] = [
     injected,
     lambda exchange: exchange.advance(minute(0, 7.7)),
     lambda exchange: exchange.perform("halt", {"symbol": "BBB", "seconds": 120}),
-    lambda exchange: submit(exchange, symbol="BBB"),
+    lambda exchange: submit(exchange, symbol="BBB", qty="7"),
     lambda exchange: exchange.advance(minute(0, 30), exchange.market.position + 9),
     lambda exchange: exchange.advance(minute(0, 40)),
     lambda exchange: exchange.perform("split", {"symbol": "AAA", "ratio": "4:1"}),
@@ -80,9 +80,9 @@ def state(exchange: Exchange) -> dict[str, Any]:
         "cash": book.cash,
         "positions": book.positions,
         "realised": book.realised,
-        "orders": [ticket.body() for ticket in exchange.orders.floor.book],
-        "executions": exchange.orders.floor.updates.rows,
-        "published": dict(exchange.hub.published),
+        "orders": [ticket.body() for ticket in exchange.orders.tickets.values()],
+        "executions": list(exchange.orders.floor.updates.rows),
+        "published": exchange.hub.published["trade_updates"],
         "buying power": exchange.market.brokerage.buying_power(),
         "equity": exchange.market.brokerage.equity(),
         "halts": exchange.market.halts.changes(minute(0, -1), minute(1, 60)),
@@ -247,7 +247,7 @@ def test_the_log_keeps_the_exact_text_of_numbers(tmp_path: Path) -> None:
     text = (tmp_path / "commands.jsonl").read_text()
     assert '"limit_price":99.10' in text
     with kept_in(tmp_path) as again:
-        (ticket,) = again.orders.floor.book
+        (ticket,) = again.orders.tickets.values()
         assert ticket.order.limit == Decimal("99.10")
 
 

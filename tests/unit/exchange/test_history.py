@@ -12,8 +12,8 @@ import pytest
 from tests.unit.exchange.builders import a_market, an_exchange, closed, opened
 from tradewright.core.ids import InstrumentId
 from tradewright.core.market import CashDividend
+from tradewright.exchange.account.history import history
 from tradewright.exchange.exchange import Exchange
-from tradewright.exchange.history import history
 from tradewright.exchange.words import Refused
 
 NEW_YORK = ZoneInfo("America/New_York")

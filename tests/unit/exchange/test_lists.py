@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.exchange.asking import submit
 from tests.unit.exchange.builders import an_exchange, closed, opened
-from tradewright.exchange import lists
+from tradewright.exchange.trading import lists
 from tradewright.exchange.words import Refused
 
 BRACKET: dict[str, Any] = {

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tradewright.exchange.margin import (
+from tradewright.exchange.account.margin import (
     Standing,
     day_trading_power,
     house_rate,

@@ -14,9 +14,9 @@ from tradewright.core.errors import MissingData
 from tradewright.core.ids import InstrumentId
 from tradewright.core.market import Split
 from tradewright.core.session import Span
-from tradewright.exchange import portfolio
-from tradewright.exchange.activities import activities
-from tradewright.exchange.positions import position as position_of
+from tradewright.exchange.account import routes as portfolio
+from tradewright.exchange.account.activities import activities
+from tradewright.exchange.account.positions import position as position_of
 
 
 def test_time_does_not_go_back_and_standing_still_changes_nothing() -> None:

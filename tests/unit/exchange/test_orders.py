@@ -19,6 +19,7 @@ from tests.unit.exchange.asking import (
     take,
 )
 from tests.unit.exchange.builders import CASH, a_market, an_exchange, closed, opened
+from tradewright.core.ids import OrderId
 from tradewright.core.session import Calendar, Session
 from tradewright.data.history import MarketData
 from tradewright.exchange.words import Refused
@@ -328,7 +329,7 @@ def test_an_extended_order_is_new_before_the_open_and_lasts_until_the_evening() 
     assert status(exchange, order) == "new"
     exchange.advance(closed(1) + timedelta(hours=4))
     assert shown(exchange, order)["expired_at"] == "2024-01-04T01:00:00Z"
-    assert not exchange.market.brokerage.orders[order].remaining
+    assert not exchange.market.brokerage.orders[OrderId(order)].remaining
 
 
 def test_what_is_good_until_canceled_is_canceled_ninety_days_later() -> None:

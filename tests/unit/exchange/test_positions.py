@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.exchange.builders import an_exchange, closed, opened
+from tradewright.exchange.account.positions import position, positions
 from tradewright.exchange.exchange import Exchange
-from tradewright.exchange.positions import position, positions
 from tradewright.exchange.words import Refused
 
 MARKET = {"symbol": "AAA", "qty": "10", "side": "buy", "type": "market", "time_in_force": "day"}

@@ -94,16 +94,18 @@ def _fills_in_one_go() -> list[tuple[Any, Any]]:
 
 
 def test_a_stop_is_elected_by_a_trade_and_gets_the_quote() -> None:
-    exchange = minute_exchange(minute_market({"AAA": [100.0] * 15 + [110.0] * 45}))
+    exchange = minute_exchange(minute_market({"AAA": [100.0] * 15 + [90.0] * 45}))
     exchange.advance(minute(0, 10))
-    stop = submit(exchange, type="stop", stop_price="106")
-    capped = submit(exchange, type="stop_limit", stop_price="106", limit_price="107")
+    submit(exchange, qty="20")
+    stop = submit(exchange, side="sell", type="stop", stop_price="94")
+    capped = submit(exchange, side="sell", type="stop_limit", stop_price="94", limit_price="93")
     exchange.advance(minute(0, 15))
     assert [standing(exchange, order)[0] for order in (stop, capped)] == ["new", "new"]
     exchange.advance(minute(0, 17))
     status, price = standing(exchange, stop)
     assert status == "filled"
-    assert Decimal(str(price)) >= 106
+    assert Decimal(89) < Decimal(str(price)) < 90
+    # The leap went past its limit: it is a limit order now, and waits.
     assert standing(exchange, capped)[0] == "new"
 
 

@@ -11,7 +11,7 @@ from tests.unit.exchange.builders import opened
 from tradewright.core.ids import InstrumentId
 from tradewright.core.instrument import Instrument
 from tradewright.core.orders import OrderKind, Side, TimeInForce
-from tradewright.exchange.requests import read_request
+from tradewright.exchange.trading.requests import read_request
 from tradewright.exchange.words import Refused
 
 INSTRUMENTS = {

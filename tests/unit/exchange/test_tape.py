@@ -22,8 +22,8 @@ from tradewright.core.session import Span, Timeframe
 from tradewright.data.calendars import market_calendar
 from tradewright.data.history import MarketData
 from tradewright.data.quotes import QuoteBars
-from tradewright.exchange.prints import CLOSING, OPENING, SpreadModel
-from tradewright.exchange.tape import Tape
+from tradewright.exchange.market.prints import CLOSING, OPENING, SpreadModel
+from tradewright.exchange.market.tape import Tape
 
 LEAN = ROOT.parent / "shared" / "data" / "lean"
 MINUTES = 13

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.exchange.asking import refusal, submit, take
 from tests.unit.exchange.builders import a_market, an_exchange, opened
-from tradewright.exchange import portfolio
+from tradewright.exchange.account import positions
 
 
 def test_more_than_is_held_cannot_be_sold() -> None:
@@ -34,7 +34,7 @@ def test_a_short_position_is_negative_and_can_be_covered() -> None:
     exchange = an_exchange(leverage=Decimal(2))
     submit(exchange, side="sell")
     exchange.advance(opened(1))
-    position = portfolio.position(exchange, "AAA")
+    position = positions.position(exchange, "AAA")
     assert (position["side"], position["qty"]) == ("short", "-10")
     answer = take(exchange, side="buy")
     assert answer["position_intent"] == "buy_to_close"
@@ -93,5 +93,5 @@ def test_two_exits_of_one_position_keep_its_shares_once() -> None:
         take_profit={"limit_price": "120"},
         stop_loss={"stop_price": "80"},
     )
-    assert portfolio.position(exchange, "AAA")["qty_available"] == "4"
+    assert positions.position(exchange, "AAA")["qty_available"] == "4"
     assert "available: 4)" in refusal(exchange, side="sell", qty="5").message

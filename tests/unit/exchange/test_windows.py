@@ -9,7 +9,7 @@ import pytest
 from tests.unit.exchange.builders import closed, opened, sessions
 from tradewright.core.orders import TimeInForce
 from tradewright.core.session import Calendar
-from tradewright.exchange.windows import extended_start, extends, runs_out
+from tradewright.exchange.trading.windows import extended_start, extends, runs_out
 
 CALENDAR = Calendar("XNYS", sessions())
 

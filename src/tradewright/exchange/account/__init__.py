@@ -1,0 +1,1 @@
+"""The account: margin, permissions, positions, activities, assets, hours and paths."""

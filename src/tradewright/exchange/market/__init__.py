@@ -1,0 +1,1 @@
+"""The replayed market: time, prints, halts, corporate actions."""

@@ -1,0 +1,1 @@
+"""Orders at the exchange: their rules, classes, fates and paths."""

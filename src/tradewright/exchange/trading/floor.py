@@ -1,0 +1,264 @@
+"""The floor: where tickets meet the brokerage, and what happens to an order is taken and told.
+
+An order taken while the market is closed is `accepted` and waits for its open; one taken while it
+is open is `new` at once. Whatever the brokerage reports comes through `happen`, whoever asked for
+it. What falls due by itself (an order's age, the end of extended hours) is left with the market,
+which does it when its time has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+from tradewright.core.events import (
+    Canceled,
+    CancelRefused,
+    Expired,
+    Filled,
+    OrderEvent,
+    Rejected,
+)
+from tradewright.core.ids import InstrumentId, OrderId
+from tradewright.core.money import ZERO, Price, Quantity
+from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
+from tradewright.exchange.account.account import Account
+from tradewright.exchange.hub import Hub
+from tradewright.exchange.market.market import ReplayMarket
+from tradewright.exchange.trading import groups
+from tradewright.exchange.trading.book import Book
+from tradewright.exchange.trading.tickets import Ticket
+from tradewright.exchange.trading.updates import Updates
+from tradewright.exchange.trading.windows import extended_start, extends
+from tradewright.exchange.words import identifier
+
+ACCEPTED: Final = "accepted"
+PENDING_NEW: Final = "pending_new"
+NEW: Final = "new"
+PENDING_CANCEL: Final = "pending_cancel"
+# A buy stop is not let run away: the vendor gives it a limit, further off for cheap shares.
+_CHEAP: Final = Decimal(50)
+_CHEAP_LEEWAY: Final = Decimal("1.04")
+_LEEWAY: Final = Decimal("1.025")
+
+
+class Floor:
+    """Orders at work: sent, routed, filled, ended."""
+
+    def __init__(self, market: ReplayMarket, hub: Hub, account: Account) -> None:
+        """Start without an order."""
+        self.market = market
+        self.brokerage = market.brokerage
+        self.account = account
+        self.book = Book()
+        self.updates = Updates(hub, account.name)
+        self._queued: list[Ticket] = []
+
+    @property
+    def now(self) -> datetime:
+        """The market's time."""
+        return self.market.now
+
+    def held(self, instrument: InstrumentId) -> Decimal:
+        """Return the signed position in an instrument."""
+        return self.brokerage.ledger.quantities.get(instrument, ZERO)
+
+    def far_price(self, instrument: InstrumentId, side: Side) -> Decimal | None:
+        """Return what a market order of `side` would meet: the far side of the quote, if open."""
+        quote = self.market.tape.quote(instrument, self.now) if self.market.session else None
+        far = None
+        if quote is not None:
+            far = quote.ask if side is Side.BUY else quote.bid
+        return far or self.brokerage.price(instrument)
+
+    def is_routed(self, ticket: Ticket) -> bool:
+        """Say whether an order goes to the venue at once, and is not queued."""
+        if self.brokerage.session is not None:
+            return True
+        return ticket.extended_hours and extends(self.now, self.market.calendar)
+
+    def send(self, ticket: Ticket) -> Sequence[OrderEvent]:
+        """Give a ticket's order to the brokerage; `rejection` of what comes back says no."""
+        order = self.for_venue(ticket)
+        events = self.brokerage.submit(order, self.now)
+        if rejection(events):
+            # What is refused leaves no trace: the next order of the client may have its id.
+            del self.brokerage.orders[order.id]
+        return events
+
+    def admit(self, ticket: Ticket) -> None:
+        """Tell of a ticket that the brokerage has taken, and mind when it runs out."""
+        self.updates.publish(ticket.status, ticket, ticket.updated_at)
+        self.mind(ticket)
+
+    def mind(self, ticket: Ticket) -> None:
+        """Remember when a ticket is to be routed and when it runs out."""
+        lasting = ticket.order.time_in_force is TimeInForce.GTC
+        if ticket.expires_at is not None and (lasting or ticket.extended_hours):
+            self.market.at(ticket.expires_at, partial(self._run_out, ticket))
+        if ticket.status != ACCEPTED:
+            return
+        self._queued.append(ticket)
+        early = extended_start(self.now, self.market.calendar) if ticket.extended_hours else None
+        if early is not None:
+            self.market.at(early, partial(self._route_early, ticket))
+
+    def route(self, ticket: Ticket, at: datetime) -> None:
+        """Let an order that waits be new at the venue, or rejected there if that is its fate."""
+        reason = ticket.twists.get("reject")
+        if reason is not None:
+            self.reject(ticket, str(reason), at)
+            return
+        self.book.move(ticket, NEW, at)
+        self.updates.publish(NEW, ticket, at)
+
+    def route_queued(self, at: datetime) -> None:
+        """Route what waited for the market to open."""
+        queued, self._queued = self._queued, []
+        for ticket in queued:
+            if ticket.status == ACCEPTED:
+                self.route(ticket, at)
+
+    def enter(self, ticket: Ticket, at: datetime) -> None:
+        """Send a leg that was held until now."""
+        if ticket.expires_at is not None and at >= ticket.expires_at:
+            self.end(ticket, "expired", at)
+            return
+        events = self.send(ticket)
+        reason = rejection(events)
+        if reason:
+            self.end(ticket, "rejected", at, reason)
+            return
+        if self.is_routed(ticket):
+            self.route(ticket, at)
+        else:
+            self.book.move(ticket, ACCEPTED, at)
+            self.updates.publish(ACCEPTED, ticket, at)
+            self._queued.append(ticket)
+        self.happen(events)
+
+    def cancel(self, ticket: Ticket, at: datetime) -> None:
+        """Ask for the cancel of an open order; its family follows once it is canceled."""
+        ticket.cancel_requested_at = at
+        if ticket.is_held:
+            self.end(ticket, "canceled", at)
+            return
+        events = self.brokerage.cancel(ticket.venue_id, at)
+        if not events:
+            self.book.move(ticket, PENDING_CANCEL, at)
+            self.updates.publish(PENDING_CANCEL, ticket, at)
+        self.happen(events)
+
+    def reject(self, ticket: Ticket, reason: str, at: datetime) -> None:
+        """Have the venue reject an order that it had taken."""
+        held = ticket.is_held
+        self.end(ticket, "rejected", at, reason)
+        if not held:
+            self.withdraw(ticket, at)
+
+    def withdraw(self, ticket: Ticket, at: datetime) -> None:
+        """Take an order that has ended here off the venue, without a word."""
+        # Should its cancel take a while, it must not trade meanwhile.
+        if not self.brokerage.cancel(ticket.venue_id, at):
+            self.brokerage.hold(ticket.venue_id)
+
+    def execute(self, ticket: Ticket, quantity: Decimal, price: Decimal, at: datetime) -> None:
+        """Fill an order whatever the market says."""
+        self.happen(self.brokerage.execute(ticket.venue_id, quantity, Price(price), at))
+
+    def shrink(self, ticket: Ticket, quantity: Decimal, at: datetime) -> None:
+        """Let an order at the venue trade `quantity` in all; the ticket keeps its id."""
+        smaller = replace(ticket.order, quantity=Quantity(quantity + ticket.carried))
+        name = OrderId(identifier("shrunk", ticket.venue_id))
+        before, ticket.order = ticket.order, smaller
+        successor = replace(self.for_venue(ticket), id=name)
+        events = self.brokerage.replace(ticket.venue_id, successor, at)
+        if any(isinstance(event, CancelRefused) for event in events):
+            # It has ended within the same event of the market, which is yet to be told.
+            ticket.order = before
+            return
+        ticket.venue_id = name
+        self.book.at_venue[name] = ticket
+
+    def end(self, ticket: Ticket, status: str, at: datetime, reason: str = "") -> None:
+        """End an open order without a fill, tell of it, and settle its family."""
+        if not ticket.is_open:
+            return
+        self.book.move(ticket, status, at)
+        self.account.left(ticket.id, ZERO)
+        facts = {"reason": reason} if reason else {}
+        self.updates.publish(status, ticket, at, **facts)
+        groups.after_end(self, ticket, at)
+
+    def happen(self, events: Sequence[OrderEvent]) -> None:
+        """Take what happened to orders at the brokerage, in order."""
+        for event in events:
+            ticket = self.book.at_venue.get(event.order)
+            if ticket is None:
+                continue
+            match event:
+                case Filled():
+                    self._fill(ticket, event)
+                case Canceled():
+                    self.end(ticket, "canceled", event.at)
+                case Expired():
+                    self.end(ticket, "expired", event.at)
+                case CancelRefused() if ticket.status == PENDING_CANCEL:
+                    self.book.move(ticket, "partially_filled" if ticket.filled else NEW, event.at)
+                    self.updates.publish(
+                        "order_cancel_rejected", ticket, event.at, reason=event.reason
+                    )
+                case _:
+                    # The venue's own acceptance is no news to the client: its answer said so.
+                    pass
+
+    def follow_prices(self) -> None:
+        """Note how far the prices have gone that trailing stops follow."""
+        for ticket in self.book.trailing.values():
+            best = self.brokerage.watermark(ticket.venue_id)
+            ticket.watermark = best or ticket.watermark
+
+    def for_venue(self, ticket: Ticket) -> Order:
+        """Return the order as the brokerage is given it.
+
+        Its session is the regular one: what also lives in extended hours is canceled from here.
+        """
+        order = ticket.order
+        if order.kind is OrderKind.STOP and order.side is Side.BUY and order.stop is not None:
+            leeway = _CHEAP_LEEWAY if order.stop < _CHEAP else _LEEWAY
+            instrument = self.market.data.instruments[order.instrument]
+            limit = instrument.to_tick(order.stop * leeway, order.side)
+            order = replace(order, kind=OrderKind.STOP_LIMIT, limit=limit)
+        if ticket.extended_hours:
+            order = replace(order, time_in_force=TimeInForce.GTC)
+        return order
+
+    def _run_out(self, ticket: Ticket) -> None:
+        if not ticket.is_open:
+            return
+        if ticket.order.time_in_force is TimeInForce.GTC:
+            self.cancel(ticket, self.now)
+            return
+        self.end(ticket, "expired", self.now)
+        self.withdraw(ticket, self.now)
+
+    def _route_early(self, ticket: Ticket) -> None:
+        if ticket.status == ACCEPTED:
+            self.route(ticket, self.now)
+
+    def _fill(self, ticket: Ticket, event: Filled) -> None:
+        fill = event.fill
+        ticket.fill(fill.quantity, fill.price, event.at)
+        self.book.settle(ticket)
+        self.account.left(ticket.id, ticket.remaining)
+        self.updates.execution(ticket, fill, self.held(fill.instrument), event.at)
+        groups.after_fill(self, ticket, event.at)
+
+
+def rejection(events: Sequence[OrderEvent]) -> str:
+    """Return why the brokerage rejected an order, empty if it took it."""
+    return next((event.reason for event in events if isinstance(event, Rejected)), "")

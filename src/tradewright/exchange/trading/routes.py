@@ -1,0 +1,79 @@
+"""The paths of orders, and of the orders that leave positions: what is asked and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from tradewright.exchange.trading import lists
+from tradewright.exchange.web import answer, body_of, exchange_of, perform, truth
+
+_MULTI_STATUS: Final = 207
+
+
+async def _submit(request: Request) -> Response:
+    arguments = {"body": await body_of(request)}
+    # The fate that a fault script gives to the order is part of the command, to be kept with it.
+    twist = request.scope.get("state", {}).get("twist")
+    return answer(
+        await perform(request, "submit", {**arguments, "twist": twist} if twist else arguments)
+    )
+
+
+async def _orders(request: Request) -> Response:
+    return answer(lists.orders(exchange_of(request), request.query_params))
+
+
+async def _cancel_all(request: Request) -> Response:
+    return answer(await perform(request, "cancel_all", {}), _MULTI_STATUS)
+
+
+async def _order_of_client(request: Request) -> Response:
+    identity = request.query_params.get("client_order_id", "")
+    return answer(exchange_of(request).orders.ticket_of_client(identity).body())
+
+
+async def _order(request: Request) -> Response:
+    ticket = exchange_of(request).orders.ticket(request.path_params["order"])
+    nested = truth(request.query_params, "nested")
+    return answer(ticket.nested() if nested else ticket.body())
+
+
+async def _cancel(request: Request) -> Response:
+    done = await perform(request, "cancel", {"order": request.path_params["order"]})
+    if isinstance(done, dict):
+        return answer(done["body"], done["status"])
+    return Response(status_code=204)
+
+
+async def _replace(request: Request) -> Response:
+    ticket = exchange_of(request).orders.ticket(request.path_params["order"])
+    arguments = {"order": ticket.id, "body": await body_of(request)}
+    return answer(await perform(request, "replace", arguments))
+
+
+async def _close(request: Request) -> Response:
+    given = {"symbol": request.path_params["name"], **request.query_params}
+    return answer(await perform(request, "close_position", given))
+
+
+async def _close_all(request: Request) -> Response:
+    given = {"cancel_orders": truth(request.query_params, "cancel_orders")}
+    return answer(await perform(request, "close_all", given), _MULTI_STATUS)
+
+
+ROUTES: Final[Sequence[BaseRoute]] = (
+    Route("/v2/orders", _submit, methods=["POST"]),
+    Route("/v2/orders", _orders, methods=["GET"]),
+    Route("/v2/orders", _cancel_all, methods=["DELETE"]),
+    Route("/v2/orders:by_client_order_id", _order_of_client, methods=["GET"]),
+    Route("/v2/orders/{order}", _order, methods=["GET"]),
+    Route("/v2/orders/{order}", _replace, methods=["PATCH"]),
+    Route("/v2/orders/{order}", _cancel, methods=["DELETE"]),
+    Route("/v2/positions", _close_all, methods=["DELETE"]),
+    Route("/v2/positions/{name:path}", _close, methods=["DELETE"]),
+)

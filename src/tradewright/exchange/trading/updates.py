@@ -1,0 +1,116 @@
+"""What the account is told: trade updates, each once and in order, and the list of executions.
+
+An update carries an `event_id` that grows with every one; nothing else tells a listener that it
+missed one, and the vendor's own stream does not number what it sends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from tradewright.core.ids import FillId
+from tradewright.core.orders import Fill
+from tradewright.exchange.hub import TRADE_UPDATES, Hub
+from tradewright.exchange.trading.tickets import Ticket
+from tradewright.exchange.words import NEW_YORK, identifier, moment, number
+
+if TYPE_CHECKING:
+    from tradewright.core.records import JsonValue
+
+Update = dict[str, "JsonValue"]
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+# The digits of a ULID: no I, L, O, U.
+_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TIME_DIGITS: Final = 10
+
+
+@dataclass(slots=True)
+class Execution:
+    """One execution of a ticket; `fill` is the brokerage's name of it."""
+
+    id: str
+    ticket: Ticket
+    fill: FillId
+    quantity: Decimal
+    price: Decimal
+
+
+class Updates:
+    """The one place from which trade updates are published."""
+
+    def __init__(self, hub: Hub, account: str) -> None:
+        """Tell `hub` of what happens to the orders of `account`."""
+        self.rows: list[Update] = []
+        self.executions: dict[str, Execution] = {}
+        self._hub = hub
+        self._account = account
+        self._count = 0
+        self._last: tuple[datetime | None, str] = (None, "")
+
+    def publish(self, event: str, ticket: Ticket, at: datetime, **facts: str) -> None:
+        """Say what happened to an order at `at`."""
+        when = moment(at)
+        data: Update = {
+            "event": event,
+            "event_id": self._event_id(at),
+            "at": when,
+            "timestamp": when,
+            **facts,
+            "order": ticket.streamed(),
+        }
+        self._hub.publish(TRADE_UPDATES, {"stream": TRADE_UPDATES, "data": data})
+
+    def execution(self, ticket: Ticket, fill: Fill, position: Decimal, at: datetime) -> None:
+        """List an execution that the ticket has booked, and say so."""
+        kind = "fill" if ticket.status == "filled" else "partial_fill"
+        name = identifier("execution", self._account, fill.id)
+        price, quantity = number(fill.price), number(fill.quantity)
+        self.executions[name] = Execution(name, ticket, fill.id, fill.quantity, fill.price)
+        local = at.astimezone(NEW_YORK)
+        self.rows.append(
+            {
+                "activity_type": "FILL",
+                "id": f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{name}",
+                "order_id": ticket.id,
+                "symbol": ticket.symbol,
+                "side": fill.side.value,
+                "qty": quantity,
+                "price": price,
+                "cum_qty": number(ticket.filled),
+                "leaves_qty": number(ticket.quantity - ticket.filled),
+                "order_status": ticket.status,
+                "transaction_time": moment(at),
+                "type": kind,
+            }
+        )
+        self.publish(
+            kind,
+            ticket,
+            at,
+            execution_id=name,
+            price=price,
+            qty=quantity,
+            position_qty=number(position),
+        )
+
+    def _event_id(self, at: datetime) -> str:
+        self._count += 1
+        before, prefix = self._last
+        if at is not before:
+            prefix = _digits((at - _EPOCH) // _MILLISECOND)
+            # Ids grow even where an event is told late, of a time before the last one's.
+            prefix = max(prefix, self._last[1])
+            self._last = (at, prefix)
+        return f"{prefix}{self._count:016d}"
+
+
+def _digits(value: int) -> str:
+    written = ""
+    for _ in range(_TIME_DIGITS):
+        value, digit = divmod(value, len(_DIGITS))
+        written = _DIGITS[digit] + written
+    return written
