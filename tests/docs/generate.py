@@ -101,15 +101,19 @@ def first_line(path: Path) -> str:
 
 
 def drawn_tree() -> str:
-    """The package as a picture: every module with the first line of its docstring."""
+    """The package as a picture: modules, and packages within packages, with what they say first."""
 
     def below(folder: Path, depth: int) -> Iterator[str]:
         modules = sorted(p for p in folder.glob("*.py") if depth == 0 or p.name != "__init__.py")
         for path in modules:
             yield f"{'    ' * depth}{path.name:<{NAME_WIDTH}} {first_line(path)}"
         for inner in sorted(p for p in folder.iterdir() if (p / "__init__.py").exists()):
-            yield f"{'    ' * depth}{inner.name}/"
-            yield from below(inner, depth + 1)
+            if depth:
+                said = first_line(inner / "__init__.py")
+                yield f"{'    ' * depth}{inner.name + '/':<{NAME_WIDTH}} {said}"
+            else:
+                yield f"{inner.name}/"
+                yield from below(inner, depth + 1)
 
     return "\n".join(below(PACKAGE, 0)) + "\n"
 

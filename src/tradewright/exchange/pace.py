@@ -79,9 +79,9 @@ class Pace:
                 await self._walk()
 
     async def _rush(self) -> None:
-        market = self._exchange.market
-        while not self._changed.is_set() and market.next_at is not None:
-            self._exchange.advance(market.next_at, asked=False)
+        exchange = self._exchange
+        while not self._changed.is_set() and (upcoming := exchange.market.next_at) is not None:
+            exchange.advance(upcoming, asked=False)
             await asyncio.sleep(0)
         await self._exchange.kept()
 

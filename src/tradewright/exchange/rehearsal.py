@@ -65,7 +65,10 @@ async def _pace(request: Request) -> Response:
 async def _reset(request: Request) -> Response:
     exchange = exchange_of(request)
     exchange.reset()
-    return answer(_standing(exchange, pace_of(request)))
+    pace = pace_of(request)
+    # A replay that had ended stood still, and has begun anew.
+    pace.change()
+    return answer(_standing(exchange, pace))
 
 
 async def _log(request: Request) -> Response:

@@ -70,6 +70,7 @@ class SimulatedBrokerage(SimulatedAccount):
         pauses = self._venue.pauses
         self.hold, self.release = pauses.hold, pauses.release
         self.halt, self.resume = pauses.halt, pauses.resume
+        self.bind, self.watermark = self._venue.bind, self._venue.watermark
 
     def submit(self, order: Order, at: datetime) -> Sequence[OrderEvent]:
         """Take or reject an order; raise DuplicateOrder for an id that was ever used."""
@@ -115,19 +116,6 @@ class SimulatedBrokerage(SimulatedAccount):
             self.orders[successor.id] = state
             self._opened(state)
         return self.book(events)
-
-    def bind(self, first: OrderId, second: OrderId) -> None:
-        """Let at most one of two orders trade in one event of the market: they leave one position.
-
-        Within a bar the earlier order has the first chance; what comes of its fill for the other is
-        for the caller to do before the next event.
-        """
-        self._venue.rivals.update({first: second, second: first})
-
-    def watermark(self, order: OrderId) -> Decimal | None:
-        """Return the best price that a working trailing stop has seen; None before the first."""
-        working = self._venue.working.get(order)
-        return working.extreme or None if working is not None else None
 
     def step(self, event: Event) -> Sequence[OrderEvent]:
         """Live through one event of the market; what our orders did is returned in order."""

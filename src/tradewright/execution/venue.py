@@ -125,7 +125,7 @@ class SimulatedVenue:
         self._seq = 0
         self.working: dict[OrderId, Working] = {}
         self.pauses = Pauses()
-        self.rivals: dict[OrderId, OrderId] = {}
+        self._rivals: dict[OrderId, OrderId] = {}
         self._traded: set[OrderId] = set()
         self.tape: TapeMatching | None = None
         if self._model.fill_on is FillOn.QUOTES:
@@ -191,6 +191,19 @@ class SimulatedVenue:
         self.working[successor.id].extreme = working.extreme
         self._end(working, None)
         return (Replaced(old, at, successor.id), accepted)
+
+    def bind(self, first: OrderId, second: OrderId) -> None:
+        """Let at most one of two orders trade in one step over a bar: they leave one position.
+
+        The earlier order has the first chance; what the fill of one means for the other is for the
+        caller to do before the next event.
+        """
+        self._rivals.update({first: second, second: first})
+
+    def watermark(self, order: OrderId) -> Decimal | None:
+        """Return the best price that a working trailing stop has seen; None before the first."""
+        working = self.working.get(order)
+        return working.extreme or None if working is not None else None
 
     def open_bar(self, row: int) -> list[OrderEvent]:
         """Fill at the open print of a row."""
@@ -402,7 +415,7 @@ class SimulatedVenue:
         self, working: Working, price: Price, row: int, at: datetime, events: list[OrderEvent]
     ) -> None:
         order = working.order
-        if self.rivals and self.rivals.get(order.id) in self._traded:
+        if self._rivals and self._rivals.get(order.id) in self._traded:
             return
         remaining = working.remaining
         quantity = self._available(working, row)
@@ -412,7 +425,7 @@ class SimulatedVenue:
             column = working.column
             self._used[column] = self._used.get(column, ZERO) + quantity
         events.append(self._fill(working, quantity, price, at))
-        if self.rivals:
+        if self._rivals:
             self._traded.add(order.id)
 
     def _fill(self, working: Working, quantity: Decimal, price: Price, at: datetime) -> Filled:

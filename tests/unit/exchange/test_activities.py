@@ -172,6 +172,62 @@ def test_cash_is_the_sum_of_the_activities() -> None:
     assert cash == exchange.market.brokerage.ledger.cash != CASH
 
 
+def executions(exchange: Exchange) -> list[str]:
+    return [row["id"].partition("::")[2] for row in listed(exchange, "FILL", direction="asc")]
+
+
+def adds_up(exchange: Exchange) -> None:
+    """Cash and shares are the sums of what is listed, with the fees that are not posted yet."""
+    cash = held = Decimal(0)
+    for row in listed(exchange):
+        if row["activity_type"] == "FILL":
+            sign = 1 if row["side"] == "buy" else -1
+            held += sign * Decimal(row["qty"])
+            cash -= sign * Decimal(row["qty"]) * Decimal(row["price"])
+        else:
+            cash += Decimal(row["net_amount"])
+            held += Decimal(row.get("qty", 0)) if row["activity_type"] == "JNLS" else 0
+    ledger = exchange.market.brokerage.ledger
+    assert cash - exchange.account.entries.accrued_fees == ledger.cash
+    assert held == ledger.quantities.get(AAA, 0)
+
+
+def test_a_busted_execution_is_made_up_for_in_cash_and_in_shares() -> None:
+    exchange = an_exchange(model=CHARGED)
+    for _ in range(2):
+        exchange.orders.submit({**MARKET, "qty": "300"})
+    exchange.advance(opened(1))
+    first, second = executions(exchange)
+    exchange.perform("bust", {"execution": first})
+    assert executions(exchange) == [first, second]
+    shares, cash = listed(exchange, category="non_trade_activity", direction="asc")[1:]
+    assert some(shares, "activity_type", "qty", "previous_id") == ("JNLS", "-300", first)
+    assert some(cash, "activity_type", "net_amount", "previous_id") == ("JNLC", "30300", first)
+    assert shares["group_id"] == cash["group_id"]
+    adds_up(exchange)
+    exchange.advance(closed(1))
+    adds_up(exchange)
+
+
+def test_a_correction_names_the_execution_that_it_changes() -> None:
+    exchange = an_exchange(model=CHARGED)
+    exchange.orders.submit(MARKET)
+    exchange.advance(opened(1))
+    (first,) = executions(exchange)
+    exchange.perform("correct", {"execution": first, "price": "100", "qty": "8"})
+    (shares,) = listed(exchange, "JNLS")
+    (cash,) = listed(exchange, "JNLC")
+    # 10 at 101 became 8 at 100.
+    assert some(shares, "qty", "previous_id") == ("-2", first)
+    assert some(cash, "net_amount", "previous_id") == ("210", first)
+    adds_up(exchange)
+    made: Any = exchange.perform("correct", {"price": "99"})
+    latest = listed(exchange, "JNLC")[0]
+    assert some(latest, "net_amount", "previous_id") == ("8", shares["group_id"])
+    assert made["execution"] == latest["group_id"]
+    adds_up(exchange)
+
+
 def test_a_renamed_share_that_is_held_is_told_of() -> None:
     exchange = an_exchange()
     exchange.orders.submit(MARKET)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.unit.exchange.asking import (
+    NINE_PLACES,
     THIN,
     fractionable,
     heard,
@@ -17,6 +19,7 @@ from tests.unit.exchange.asking import (
     take,
 )
 from tests.unit.exchange.builders import Row, a_market, an_exchange, closed, opened
+from tests.unit.exchange.minutes import MINUTES, minute, minute_exchange, minute_market
 from tradewright.core.ids import InstrumentId
 from tradewright.exchange.exchange import Exchange
 
@@ -294,3 +297,40 @@ def test_a_bracket_cannot_leave_a_position() -> None:
         stop_loss={"stop_price": "110"},
     )
     assert refused.message == "bracket orders must be entry orders"
+
+
+def climb(*closes: float) -> Exchange:
+    """An exchange on quotes, ten minutes in, in which AAA stays at 100 and then does `closes`."""
+    after = [*closes, *[closes[-1]] * (2 * MINUTES - 12 - len(closes))]
+    exchange = minute_exchange(minute_market({"AAA": [100.0] * 12 + after}))
+    exchange.advance(minute(0, 10))
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("closes", "ended"),
+    [
+        ((105.0, 108.0, 112.0, 85.0), ("filled", "canceled")),
+        ((95.0, 92.0, 88.0, 115.0), ("canceled", "filled")),
+    ],
+)
+def test_on_quotes_the_exit_that_comes_first_cancels_the_other(
+    closes: tuple[float, ...], ended: tuple[str, str]
+) -> None:
+    exchange = climb(*closes)
+    order = submit(exchange, **BRACKET)
+    assert states(exchange, order) == ("filled", "new", "new")
+    exchange.advance(minute(0, 20))
+    assert states(exchange, order) == ("filled", *ended)
+    assert held(exchange) == 0
+
+
+def test_on_quotes_a_value_buys_what_the_ask_gives_for_it() -> None:
+    data = minute_market()
+    parts = {name: replace(item, lot=NINE_PLACES) for name, item in data.instruments.items()}
+    exchange = minute_exchange(replace(data, instruments=parts))
+    exchange.advance(minute(0, 10))
+    row = shown(exchange, submit(exchange, qty=None, notional="500"))
+    spent = Decimal(row["filled_qty"]) * Decimal(row["filled_avg_price"])
+    assert row["status"] == "filled"
+    assert Decimal(500) - spent < Decimal("0.000001")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -409,3 +410,13 @@ def test_the_symbol_may_be_the_id_of_the_asset() -> None:
     exchange = an_exchange()
     asset = take(exchange)["asset_id"]
     assert take(exchange, symbol=asset)["symbol"] == "AAA"
+
+
+def test_what_is_listed_no_more_is_not_active() -> None:
+    data = a_market()
+    gone = {
+        name: replace(item, delisted=date(2024, 1, 1)) for name, item in data.instruments.items()
+    }
+    refused = refusal(an_exchange(replace(data, instruments=gone)))
+    assert (refused.status, refused.code) == (422, 40010001)
+    assert refused.message == "asset AAA is not active"

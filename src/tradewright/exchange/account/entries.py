@@ -2,7 +2,8 @@
 
 Deposits, dividends, splits, mergers and fees, each booked by the brokerage and written here in
 the vendor's words. Fees are debited with each fill, but the vendor posts them once a day: until
-the close they show as accrued, so that the cash adds up at every moment.
+the close they show as accrued, so that the cash adds up at every moment. An execution that is
+taken back or changed stays in the list of fills, and journal entries make up the difference.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from tradewright.core.events import (
     SessionClosed,
     SplitApplied,
 )
-from tradewright.core.ids import InstrumentId
+from tradewright.core.ids import FillId, InstrumentId
 from tradewright.core.money import ZERO, to_cents
 from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.words import NEW_YORK, identifier, moment, number
+from tradewright.execution.corrections import Reversal
 
 if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
@@ -44,6 +46,7 @@ class Entries:
         self._ledger = market.brokerage.ledger
         self._held: Mapping[InstrumentId, Decimal] = {}
         self._symbols: Mapping[InstrumentId, str] = {}
+        self._names: dict[FillId, str] = {}
         self._seen = (0, 0)
         self._remember()
         self._posted_fees = self._ledger.fees
@@ -76,6 +79,8 @@ class Entries:
         """Look at what is held once a command has been performed."""
         if command == "rename":
             self._renamed()
+        if self._booked()[1] != self._seen[1]:
+            self._reversed(self._market.brokerage.reversals[-1])
         if self._booked() != self._seen:
             self._remember()
 
@@ -158,6 +163,26 @@ class Entries:
             self._posted_fees = self._ledger.fees
             self.write("FEE", at, -fees, "commissions of the day", activity_sub_type="COM")
 
+    def _reversed(self, reversal: Reversal) -> None:
+        fill, instead, name = reversal.fill, reversal.instead, reversal.fill.instrument
+        before = self._names.get(fill.id) or identifier("execution", self._account, fill.id)
+        kind = "trade_bust" if instead is None else "trade_correct"
+        if instead is not None:
+            self._names[instead.id] = identifier(kind, before)
+        shares = self._ledger.quantities.get(name, ZERO) - self._before(name)
+        # Its fee is not part of this: it comes back with the fees of the day.
+        cash = self._ledger.cash - self._cash + self._ledger.fees - self._fees
+        what = f"{kind} of {fill.quantity} {self._symbol(name)} at {fill.price}"
+        facts = {
+            "symbol": self._symbol(name),
+            "previous_id": before,
+            "group_id": identifier(kind, before),
+        }
+        if shares:
+            self.write("JNLS", reversal.at, ZERO, what, qty=number(shares), **facts)
+        if cash:
+            self.write("JNLC", reversal.at, cash, what, **facts)
+
     def _renamed(self) -> None:
         for name, before in self._symbols.items():
             after, held = self._symbol(name), self._ledger.quantities.get(name, ZERO)
@@ -180,6 +205,7 @@ class Entries:
     def _remember(self) -> None:
         # Events come here once they are booked, so what was held before them is kept.
         self._held = dict(self._ledger.quantities)
+        self._cash, self._fees = self._ledger.cash, self._ledger.fees
         self._symbols = {name: self._symbol(name) for name in self._held}
         self._seen = self._booked()
 

@@ -1,4 +1,4 @@
-"""How far prices may lie from the market: stops on their own side, limits not absurdly away.
+"""Prices against the market: what an order would meet, and how far its own may lie away.
 
 Without a price of the market yet, nothing can be said and nothing is refused.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from tradewright.core.ids import InstrumentId
 from tradewright.core.orders import OrderKind, Side
+from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.trading.classes import keep_distance
 from tradewright.exchange.trading.requests import Request
 from tradewright.exchange.words import NOT_TRADABLE, UNPROCESSABLE, Refused, number
@@ -16,6 +18,15 @@ from tradewright.exchange.words import NOT_TRADABLE, UNPROCESSABLE, Refused, num
 _STOPPED: Final = (OrderKind.STOP, OrderKind.STOP_LIMIT)
 # The vendor does not say how far is too far; a limit that gives half of the price away is.
 _MOST_AWAY: Final = Decimal("0.5")
+
+
+def far_price(market: ReplayMarket, instrument: InstrumentId, side: Side) -> Decimal | None:
+    """Return what a market order of `side` would meet: the far side of the quote, if open."""
+    quote = None if market.session is None else market.tape.quote(instrument, market.now)
+    far = None
+    if quote is not None:
+        far = quote.ask if side is Side.BUY else quote.bid
+    return far or market.brokerage.price(instrument)
 
 
 def keep_away(request: Request, price: Decimal | None) -> None:

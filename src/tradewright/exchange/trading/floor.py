@@ -9,7 +9,6 @@ which does it when its time has come.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -23,27 +22,22 @@ from tradewright.core.events import (
     OrderEvent,
     Rejected,
 )
-from tradewright.core.ids import InstrumentId, OrderId
-from tradewright.core.money import ZERO, Price, Quantity
-from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
+from tradewright.core.ids import InstrumentId
+from tradewright.core.money import ZERO
+from tradewright.core.orders import TimeInForce
 from tradewright.exchange.account.account import Account
 from tradewright.exchange.hub import Hub
 from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.trading import groups
 from tradewright.exchange.trading.book import Book
-from tradewright.exchange.trading.tickets import Ticket
+from tradewright.exchange.trading.tickets import Ticket, venue_order
 from tradewright.exchange.trading.updates import Updates
 from tradewright.exchange.trading.windows import extended_start, extends
-from tradewright.exchange.words import identifier
 
 ACCEPTED: Final = "accepted"
 PENDING_NEW: Final = "pending_new"
 NEW: Final = "new"
 PENDING_CANCEL: Final = "pending_cancel"
-# A buy stop is not let run away: the vendor gives it a limit, further off for cheap shares.
-_CHEAP: Final = Decimal(50)
-_CHEAP_LEEWAY: Final = Decimal("1.04")
-_LEEWAY: Final = Decimal("1.025")
 
 
 class Floor:
@@ -67,28 +61,21 @@ class Floor:
         """Return the signed position in an instrument."""
         return self.brokerage.ledger.quantities.get(instrument, ZERO)
 
-    def far_price(self, instrument: InstrumentId, side: Side) -> Decimal | None:
-        """Return what a market order of `side` would meet: the far side of the quote, if open."""
-        quote = self.market.tape.quote(instrument, self.now) if self.market.session else None
-        far = None
-        if quote is not None:
-            far = quote.ask if side is Side.BUY else quote.bid
-        return far or self.brokerage.price(instrument)
-
     def is_routed(self, ticket: Ticket) -> bool:
         """Say whether an order goes to the venue at once, and is not queued."""
         if self.brokerage.session is not None:
             return True
         return ticket.extended_hours and extends(self.now, self.market.calendar)
 
-    def send(self, ticket: Ticket) -> Sequence[OrderEvent]:
-        """Give a ticket's order to the brokerage; `rejection` of what comes back says no."""
-        order = self.for_venue(ticket)
+    def send(self, ticket: Ticket) -> tuple[Sequence[OrderEvent], str]:
+        """Give a ticket's order to the brokerage; return what happened, and why it was rejected."""
+        order = venue_order(ticket, self.market.data.instruments)
         events = self.brokerage.submit(order, self.now)
-        if rejection(events):
+        reason = next((event.reason for event in events if isinstance(event, Rejected)), "")
+        if reason:
             # What is refused leaves no trace: the next order of the client may have its id.
             del self.brokerage.orders[order.id]
-        return events
+        return events, reason
 
     def admit(self, ticket: Ticket) -> None:
         """Tell of a ticket that the brokerage has taken, and mind when it runs out."""
@@ -96,7 +83,7 @@ class Floor:
         self.mind(ticket)
 
     def mind(self, ticket: Ticket) -> None:
-        """Remember when a ticket is to be routed and when it runs out."""
+        """Remember a ticket that waits for its open, and when it runs out."""
         lasting = ticket.order.time_in_force is TimeInForce.GTC
         if ticket.expires_at is not None and (lasting or ticket.extended_hours):
             self.market.at(ticket.expires_at, partial(self._run_out, ticket))
@@ -111,7 +98,7 @@ class Floor:
         """Let an order that waits be new at the venue, or rejected there if that is its fate."""
         reason = ticket.twists.get("reject")
         if reason is not None:
-            self.reject(ticket, str(reason), at)
+            self.drop(ticket, "rejected", at, str(reason))
             return
         self.book.move(ticket, NEW, at)
         self.updates.publish(NEW, ticket, at)
@@ -122,24 +109,6 @@ class Floor:
         for ticket in queued:
             if ticket.status == ACCEPTED:
                 self.route(ticket, at)
-
-    def enter(self, ticket: Ticket, at: datetime) -> None:
-        """Send a leg that was held until now."""
-        if ticket.expires_at is not None and at >= ticket.expires_at:
-            self.end(ticket, "expired", at)
-            return
-        events = self.send(ticket)
-        reason = rejection(events)
-        if reason:
-            self.end(ticket, "rejected", at, reason)
-            return
-        if self.is_routed(ticket):
-            self.route(ticket, at)
-        else:
-            self.book.move(ticket, ACCEPTED, at)
-            self.updates.publish(ACCEPTED, ticket, at)
-            self._queued.append(ticket)
-        self.happen(events)
 
     def cancel(self, ticket: Ticket, at: datetime) -> None:
         """Ask for the cancel of an open order; its family follows once it is canceled."""
@@ -153,37 +122,6 @@ class Floor:
             self.updates.publish(PENDING_CANCEL, ticket, at)
         self.happen(events)
 
-    def reject(self, ticket: Ticket, reason: str, at: datetime) -> None:
-        """Have the venue reject an order that it had taken."""
-        held = ticket.is_held
-        self.end(ticket, "rejected", at, reason)
-        if not held:
-            self.withdraw(ticket, at)
-
-    def withdraw(self, ticket: Ticket, at: datetime) -> None:
-        """Take an order that has ended here off the venue, without a word."""
-        # Should its cancel take a while, it must not trade meanwhile.
-        if not self.brokerage.cancel(ticket.venue_id, at):
-            self.brokerage.hold(ticket.venue_id)
-
-    def execute(self, ticket: Ticket, quantity: Decimal, price: Decimal, at: datetime) -> None:
-        """Fill an order whatever the market says."""
-        self.happen(self.brokerage.execute(ticket.venue_id, quantity, Price(price), at))
-
-    def shrink(self, ticket: Ticket, quantity: Decimal, at: datetime) -> None:
-        """Let an order at the venue trade `quantity` in all; the ticket keeps its id."""
-        smaller = replace(ticket.order, quantity=Quantity(quantity + ticket.carried))
-        name = OrderId(identifier("shrunk", ticket.venue_id))
-        before, ticket.order = ticket.order, smaller
-        successor = replace(self.for_venue(ticket), id=name)
-        events = self.brokerage.replace(ticket.venue_id, successor, at)
-        if any(isinstance(event, CancelRefused) for event in events):
-            # It has ended within the same event of the market, which is yet to be told.
-            ticket.order = before
-            return
-        ticket.venue_id = name
-        self.book.at_venue[name] = ticket
-
     def end(self, ticket: Ticket, status: str, at: datetime, reason: str = "") -> None:
         """End an open order without a fill, tell of it, and settle its family."""
         if not ticket.is_open:
@@ -193,6 +131,14 @@ class Floor:
         facts = {"reason": reason} if reason else {}
         self.updates.publish(status, ticket, at, **facts)
         groups.after_end(self, ticket, at)
+
+    def drop(self, ticket: Ticket, status: str, at: datetime, reason: str = "") -> None:
+        """End an open order here, and take it off the venue without a word."""
+        held = ticket.is_held
+        self.end(ticket, status, at, reason)
+        # Should its cancel take a while, it must not trade meanwhile.
+        if not held and not self.brokerage.cancel(ticket.venue_id, at):
+            self.brokerage.hold(ticket.venue_id)
 
     def happen(self, events: Sequence[OrderEvent]) -> None:
         """Take what happened to orders at the brokerage, in order."""
@@ -216,35 +162,13 @@ class Floor:
                     # The venue's own acceptance is no news to the client: its answer said so.
                     pass
 
-    def follow_prices(self) -> None:
-        """Note how far the prices have gone that trailing stops follow."""
-        for ticket in self.book.trailing.values():
-            best = self.brokerage.watermark(ticket.venue_id)
-            ticket.watermark = best or ticket.watermark
-
-    def for_venue(self, ticket: Ticket) -> Order:
-        """Return the order as the brokerage is given it.
-
-        Its session is the regular one: what also lives in extended hours is canceled from here.
-        """
-        order = ticket.order
-        if order.kind is OrderKind.STOP and order.side is Side.BUY and order.stop is not None:
-            leeway = _CHEAP_LEEWAY if order.stop < _CHEAP else _LEEWAY
-            instrument = self.market.data.instruments[order.instrument]
-            limit = instrument.to_tick(order.stop * leeway, order.side)
-            order = replace(order, kind=OrderKind.STOP_LIMIT, limit=limit)
-        if ticket.extended_hours:
-            order = replace(order, time_in_force=TimeInForce.GTC)
-        return order
-
     def _run_out(self, ticket: Ticket) -> None:
         if not ticket.is_open:
             return
         if ticket.order.time_in_force is TimeInForce.GTC:
             self.cancel(ticket, self.now)
             return
-        self.end(ticket, "expired", self.now)
-        self.withdraw(ticket, self.now)
+        self.drop(ticket, "expired", self.now)
 
     def _route_early(self, ticket: Ticket) -> None:
         if ticket.status == ACCEPTED:
@@ -257,8 +181,3 @@ class Floor:
         self.account.left(ticket.id, ticket.remaining)
         self.updates.execution(ticket, fill, self.held(fill.instrument), event.at)
         groups.after_fill(self, ticket, event.at)
-
-
-def rejection(events: Sequence[OrderEvent]) -> str:
-    """Return why the brokerage rejected an order, empty if it took it."""
-    return next((event.reason for event in events if isinstance(event, Rejected)), "")

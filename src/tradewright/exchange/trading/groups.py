@@ -7,14 +7,17 @@ shrinks the other, and the last one's cancels it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from tradewright.core.events import CancelRefused
 from tradewright.core.ids import OrderId
-from tradewright.core.money import Price
+from tradewright.core.money import Price, Quantity
 from tradewright.core.orders import Order, OrderKind, Side
 from tradewright.exchange.trading.requests import STRATEGY, Request
-from tradewright.exchange.trading.tickets import HELD, STOP_LOSS, TAKE_PROFIT, Ticket
+from tradewright.exchange.trading.tickets import HELD, STOP_LOSS, TAKE_PROFIT, Ticket, venue_order
 from tradewright.exchange.words import identifier
 
 if TYPE_CHECKING:
@@ -69,7 +72,7 @@ def enter_legs(floor: Floor, primary: Ticket, at: datetime) -> None:
     """Send the held legs to the venue; where one bar reaches both, the stop comes first."""
     for leg in reversed(primary.legs):
         if leg.is_held:
-            floor.enter(leg, at)
+            _enter(floor, leg, at)
     bind(floor, primary)
 
 
@@ -78,6 +81,38 @@ def bind(floor: Floor, primary: Ticket) -> None:
     leg = primary.legs[-1]
     if leg.rival is not None and "both_legs" not in primary.twists:
         floor.brokerage.bind(leg.venue_id, leg.rival.venue_id)
+
+
+def _enter(floor: Floor, leg: Ticket, at: datetime) -> None:
+    if leg.expires_at is not None and at >= leg.expires_at:
+        floor.end(leg, "expired", at)
+        return
+    events, reason = floor.send(leg)
+    if reason:
+        floor.end(leg, "rejected", at, reason)
+        return
+    if floor.is_routed(leg):
+        floor.route(leg, at)
+    else:
+        floor.book.move(leg, "accepted", at)
+        floor.updates.publish("accepted", leg, at)
+    floor.mind(leg)
+    floor.happen(events)
+
+
+def _shrink(floor: Floor, ticket: Ticket, quantity: Decimal, at: datetime) -> None:
+    # The ticket keeps its id: only the brokerage knows the order by another one from now on.
+    name = OrderId(identifier("shrunk", ticket.venue_id))
+    before = ticket.order
+    ticket.order = replace(before, quantity=Quantity(quantity + ticket.carried))
+    successor = replace(venue_order(ticket, floor.market.data.instruments), id=name)
+    events = floor.brokerage.replace(ticket.venue_id, successor, at)
+    if any(isinstance(event, CancelRefused) for event in events):
+        # It has ended within the same event of the market, which is yet to be told.
+        ticket.order = before
+        return
+    ticket.venue_id = name
+    floor.book.at_venue[name] = ticket
 
 
 def _add_leg(primary: Ticket, role: str, *, limit: Price | None, stop: Price | None = None) -> None:
@@ -118,11 +153,11 @@ def _leave_to_rival(floor: Floor, ticket: Ticket, rival: Ticket, at: datetime) -
     if "both_legs" in ticket.primary.twists:
         price = rival.order.limit or rival.order.stop
         if ticket.status == "filled" and price is not None:
-            floor.execute(rival, rival.remaining, price, at)
+            floor.happen(floor.brokerage.execute(rival.venue_id, rival.remaining, price, at))
         return
     left = ticket.whole - ticket.filled - rival.filled
     if left <= 0:
         floor.cancel(rival, at)
     elif left < rival.remaining:
-        floor.shrink(rival, rival.filled + left, at)
+        _shrink(floor, rival, rival.filled + left, at)
         bind(floor, ticket.primary)

@@ -10,15 +10,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tradewright.core.events import Event, OrderEvent, SessionOpened
-from tradewright.core.ids import InstrumentId, OrderId
+from tradewright.core.ids import InstrumentId
 from tradewright.core.money import ZERO
 from tradewright.core.orders import OrderKind, Side
 from tradewright.exchange.account.account import Account
 from tradewright.exchange.hub import Hub
 from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.trading import closing, groups, replacing, twists
-from tradewright.exchange.trading.distances import keep_away
-from tradewright.exchange.trading.floor import ACCEPTED, PENDING_NEW, Floor, rejection
+from tradewright.exchange.trading.distances import far_price, keep_away
+from tradewright.exchange.trading.floor import ACCEPTED, PENDING_NEW, Floor
 from tradewright.exchange.trading.requests import Request, read_request
 from tradewright.exchange.trading.tickets import Ticket, position_intent
 from tradewright.exchange.trading.updates import Update
@@ -69,8 +69,9 @@ class Orders:
         if isinstance(event, SessionOpened):
             self.floor.route_queued(event.at)
         self.floor.happen(happened)
-        if self.floor.book.trailing:
-            self.floor.follow_prices()
+        for ticket in self.floor.book.trailing.values():
+            best = self.floor.brokerage.watermark(ticket.venue_id)
+            ticket.watermark = best or ticket.watermark
 
     def submit(
         self, body: Mapping[str, Any], twist: Mapping[str, Any] | None = None
@@ -97,8 +98,7 @@ class Orders:
         ticket = self._ticket(request, client_id, held, price)
         ticket.twists.update(twist or _NO_TWIST)
         groups.add_legs(ticket, request)
-        events = floor.send(ticket)
-        reason = rejection(events)
+        events, reason = floor.send(ticket)
         if reason:
             raise refusal(reason)
         floor.account.reserve(ticket.id, charge)
@@ -173,13 +173,7 @@ class Orders:
 
     def order_id(self, client_id: str) -> str:
         """Return the exchange's id of the order that a client calls so."""
-        # A refused attempt leaves its id behind in the brokerage; the next one gets another.
-        attempt = 0
-        while True:
-            order = identifier("order", self.floor.account.name, client_id, str(attempt))
-            if OrderId(order) not in self.floor.brokerage.orders:
-                return order
-            attempt += 1
+        return identifier("order", self.floor.account.name, client_id)
 
     def _ticket(
         self, request: Request, client_id: str, held: Decimal, price: Decimal | None
@@ -221,8 +215,6 @@ class Orders:
         floor.happen(events)
         if ticket.role and ticket.is_open:
             groups.enter_legs(floor, ticket, floor.now)
-        for leg in ticket.legs:
-            floor.mind(leg)
         return answer
 
     def _listed(self, symbol: str) -> None:
@@ -233,7 +225,7 @@ class Orders:
     def _sized(self, request: Request) -> Request:
         if request.notional is None:
             return request
-        price = self.floor.far_price(request.instrument, request.side)
+        price = far_price(self.floor.market, request.instrument, request.side)
         if price is None:
             message = f'no price of "{request.symbol}" to size the notional with'
             raise Refused(UNPROCESSABLE, NOT_TRADABLE, message)

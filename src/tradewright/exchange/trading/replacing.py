@@ -31,8 +31,8 @@ from tradewright.exchange.trading.classes import Exits, keep_prices
 from tradewright.exchange.trading.distances import limit_near, stop_beyond
 from tradewright.exchange.trading.floor import ACCEPTED, NEW, PENDING_NEW, Floor
 from tradewright.exchange.trading.requests import FORCES, Request, fits
-from tradewright.exchange.trading.tickets import ENDED, HELD, STOP_LOSS, Ticket
-from tradewright.exchange.trading.twists import price_now
+from tradewright.exchange.trading.tickets import ENDED, HELD, STOP_LOSS, Ticket, venue_order
+from tradewright.exchange.trading.twists import fill_now
 from tradewright.exchange.trading.washes import no_surplus, no_wash
 from tradewright.exchange.trading.windows import keep_window, runs_out
 from tradewright.exchange.words import FORBIDDEN, NOT_ALLOWED, NOT_TRADABLE, identifier
@@ -91,7 +91,8 @@ def replace_order(
     )
     if "replace_race" in ticket.twists:
         return _lose_the_race(floor, ticket, successor)
-    events = floor.brokerage.replace(ticket.venue_id, floor.for_venue(successor), floor.now)
+    order = venue_order(successor, floor.market.data.instruments)
+    events = floor.brokerage.replace(ticket.venue_id, order, floor.now)
     for event in events:
         if isinstance(event, CancelRefused):
             reason = event.reason.removeprefix(_CANNOT)
@@ -268,7 +269,6 @@ def _swap(floor: Floor, ticket: Ticket, successor: Ticket) -> Mapping[str, JsonV
     answer = successor.body()
     floor.book.add(successor)
     _hand_over(floor, ticket, successor, floor.now)
-    floor.mind(successor)
     return answer
 
 
@@ -310,7 +310,7 @@ def _lose_the_race(floor: Floor, ticket: Ticket, successor: Ticket) -> Mapping[s
     answer = successor.body()
     floor.book.move(ticket, PENDING, now)
     floor.updates.publish(PENDING, ticket, now)
-    floor.execute(ticket, ticket.remaining, price_now(floor, ticket), now)
+    fill_now(floor, ticket)
     reason = "order has filled"
     floor.updates.publish("order_replace_rejected", ticket, now, reason=reason)
     floor.end(successor, "rejected", now, reason)

@@ -8,14 +8,16 @@ client's id is never used there, since a refused request must not use it up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from tradewright.core.ids import OrderId
+from tradewright.core.ids import InstrumentId, OrderId
+from tradewright.core.instrument import Instrument
 from tradewright.core.money import ZERO
-from tradewright.core.orders import Order, OrderKind, Side
+from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
 from tradewright.exchange.words import (
     asset_id,
     moment,
@@ -40,6 +42,10 @@ _TIME_OF: Final = {
 }
 _HUNDRED: Final = Decimal(100)
 _PLACES: Final = 9
+# A buy stop is not let run away: the vendor gives it a limit, further off for cheap shares.
+_CHEAP: Final = Decimal(50)
+_CHEAP_LEEWAY: Final = Decimal("1.04")
+_LEEWAY: Final = Decimal("1.025")
 
 
 @dataclass(slots=True, eq=False)
@@ -187,12 +193,6 @@ class Ticket:
             body["legs"] = [leg.body() for leg in self.legs]
         return body
 
-    def streamed(self) -> dict[str, JsonValue]:
-        """Write the order as the stream does."""
-        body = self.body()
-        body["cancel_requested_at"] = moment_or_none(self.cancel_requested_at)
-        return body
-
     def _what_stays(self) -> dict[str, JsonValue]:
         order, created = self.order, moment(self.created_at)
         fraction = order.trail_fraction
@@ -240,6 +240,22 @@ class Ticket:
         order = self.order
         away = order.trail_price or self.watermark * (order.trail_fraction or ZERO)
         return self.watermark + order.side.sign * away
+
+
+def venue_order(ticket: Ticket, instruments: Mapping[InstrumentId, Instrument]) -> Order:
+    """Return a ticket's order as the brokerage is given it.
+
+    The brokerage's session is the regular one: what also lives in extended hours is good until
+    canceled there, and canceled from here.
+    """
+    order = ticket.order
+    if order.kind is OrderKind.STOP and order.side is Side.BUY and order.stop is not None:
+        leeway = _CHEAP_LEEWAY if order.stop < _CHEAP else _LEEWAY
+        limit = instruments[order.instrument].to_tick(order.stop * leeway, order.side)
+        order = replace(order, kind=OrderKind.STOP_LIMIT, limit=limit)
+    if ticket.extended_hours:
+        order = replace(order, time_in_force=TimeInForce.GTC)
+    return order
 
 
 def position_intent(side: Side, held: Decimal) -> str:

@@ -47,7 +47,7 @@ def fill_first(floor: Floor, ticket: Ticket, at: datetime) -> Answer | None:
         ticket.cancel_requested_at = at
         floor.book.move(ticket, PENDING_CANCEL, at)
         floor.updates.publish(PENDING_CANCEL, ticket, at)
-    floor.execute(ticket, ticket.remaining, price_now(floor, ticket), at)
+    fill_now(floor, ticket)
     if late:
         floor.updates.publish("order_cancel_rejected", ticket, at, reason="order has filled")
         return None
@@ -56,13 +56,14 @@ def fill_first(floor: Floor, ticket: Ticket, at: datetime) -> Answer | None:
     return {"status": refused.status, "body": dict(refused.body)}
 
 
-def price_now(floor: Floor, ticket: Ticket) -> Decimal:
-    """Return the price at which an order trades when it is made to: the market's, or its own."""
+def fill_now(floor: Floor, ticket: Ticket) -> None:
+    """Fill the rest of an order now, at the market's price, or without one at its own."""
     price = floor.brokerage.price(ticket.order.instrument)
     own = price or ticket.order.limit or ticket.order.stop
     if own is None:
         refuse(f'no price of "{ticket.symbol}" to fill the order at', NOT_TRADABLE)
-    return own
+    rest, at = ticket.remaining, floor.now
+    floor.happen(floor.brokerage.execute(ticket.venue_id, rest, Price(own), at))
 
 
 def _hold(floor: Floor, given: Mapping[str, Any]) -> Answer:
@@ -79,17 +80,15 @@ def _release(floor: Floor, given: Mapping[str, Any]) -> Answer:
 
 def _reject(floor: Floor, given: Mapping[str, Any]) -> Answer:
     ticket = _open(floor, given)
-    floor.reject(ticket, str(given.get("reason") or "rejected by the venue"), floor.now)
+    reason = str(given.get("reason") or "rejected by the venue")
+    floor.drop(ticket, "rejected", floor.now, reason)
     return {"order": ticket.id}
 
 
 def _cancel_by_venue(floor: Floor, given: Mapping[str, Any]) -> Answer:
     ticket = _open(floor, given)
-    held = ticket.is_held
     reason = str(given.get("reason") or "canceled by the venue")
-    floor.end(ticket, "canceled", floor.now, reason)
-    if not held:
-        floor.withdraw(ticket, floor.now)
+    floor.drop(ticket, "canceled", floor.now, reason)
     return {"order": ticket.id}
 
 

@@ -15,7 +15,7 @@ from tradewright.core.ids import FillId
 from tradewright.core.orders import Fill
 from tradewright.exchange.hub import TRADE_UPDATES, Hub
 from tradewright.exchange.trading.tickets import Ticket
-from tradewright.exchange.words import NEW_YORK, identifier, moment, number
+from tradewright.exchange.words import NEW_YORK, identifier, moment, moment_or_none, number
 
 if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
@@ -54,13 +54,15 @@ class Updates:
     def publish(self, event: str, ticket: Ticket, at: datetime, **facts: str) -> None:
         """Say what happened to an order at `at`."""
         when = moment(at)
+        order = ticket.body()
+        order["cancel_requested_at"] = moment_or_none(ticket.cancel_requested_at)
         data: Update = {
             "event": event,
             "event_id": self._event_id(at),
             "at": when,
             "timestamp": when,
             **facts,
-            "order": ticket.streamed(),
+            "order": order,
         }
         self._hub.publish(TRADE_UPDATES, {"stream": TRADE_UPDATES, "data": data})
 
