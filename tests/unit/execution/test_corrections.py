@@ -13,6 +13,7 @@ from tests.builders import (
     AT,
     FREE,
     a_frame,
+    an_instrument,
     an_order,
     dec,
     flat_bars,
@@ -48,7 +49,7 @@ class Desk:
         self.frame = a_frame({"AAA": flat_bars(closes)})
         self.brokerage = SimulatedBrokerage(
             self.frame,
-            instruments("AAA", lot=dec(lot)),
+            {AAA: an_instrument("AAA", lot=dec(lot))},
             model=VenueModel(costs),
             cash=CASH,
             leverage=Decimal(1),
@@ -231,17 +232,17 @@ def test_a_halt_in_the_middle_of_a_bar_keeps_the_rest_of_it_from_filling() -> No
 
 def test_whole_orders_fill_in_whole_shares_where_fractions_trade() -> None:
     desk = Desk(100, 100, lot="0.000000001")
-    venue = VenueModel(FREE, volume_share=Decimal("0.0005"))
+    venue = VenueModel(FREE, volume_share=Decimal("0.0000052"))
     brokerage = SimulatedBrokerage(
         desk.frame,
-        instruments("AAA", lot=dec("0.000000001")),
+        {AAA: an_instrument("AAA", lot=dec("0.000000001"))},
         model=venue,
         cash=CASH,
         leverage=Decimal(1),
         at=AT - timedelta(hours=1),
         row=0,
     )
-    room = desk.frame.shares(1, 0) * Decimal("0.0005")
+    room = desk.frame.shares(1, 0) * Decimal("0.0000052")
     assert room % 1
     whole = an_order(BUY, 10, id=OrderId("whole"), time_in_force=TimeInForce.GTC)
     part = an_order(BUY, dec("2.5"), id=OrderId("part"), time_in_force=TimeInForce.GTC)
