@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ ORDER = {"symbol": "AAA", "qty": 1.50, "side": "buy", "type": "market", "time_in
 
 
 @pytest.fixture
-def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
+def exchange(tmp_path: Path) -> Iterator[Exchange]:
     """An exchange whose state is kept."""
     made = minute_exchange()
     made.keep(tmp_path, {"data": "minutes"})

@@ -21,7 +21,7 @@ def pauses(*trades: tuple[float, float]) -> list[tuple[float, float]]:
     ("trades", "expected"),
     [
         ([], []),
-        ([(0, 100.0), (10, 104.9), (20, 95.2)], []),
+        ([(0, 100.0), (10, 104.9), (20, 97.4)], []),
         # Beyond the band for 15 seconds: a pause of five minutes.
         ([(0, 100.0), (10, 105.0), (20, 106.0), (30, 106.0)], [(25, 325)]),
         ([(0, 100.0), (10, 95.0)], [(25, 325)]),

@@ -42,7 +42,7 @@ async def running(pace: Pace) -> AsyncIterator[None]:
 
 async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not reached():
+        while not reached():  # noqa: ASYNC110 - the market tells nobody of its time
             await asyncio.sleep(0.001)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from tests.builders import AAA, AT, BBB, FREE, a_frame, an_order, dec, flat_bars, instruments
@@ -34,12 +34,9 @@ def added_up(brokerage: SimulatedBrokerage) -> Decimal:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_buying_power_is_what_adding_up_every_order_gives(seed: int) -> None:
-    drawn = random.Random(seed)
-    rows = {
-        "AAA": flat_bars([100, 101, 99, 103, 98, 97]),
-        "BBB": flat_bars([20, 21, 19, 22, 20, 18]),
-    }
-    frame = a_frame(rows)
+    drawn = np.random.default_rng(seed)
+    closes = {"AAA": [100, 101, 99, 103, 98, 97], "BBB": [20, 21, 19, 22, 20, 18]}
+    frame = a_frame({name: flat_bars(prices) for name, prices in closes.items()})
     brokerage = SimulatedBrokerage(
         frame,
         instruments("AAA", "BBB"),
@@ -54,20 +51,20 @@ def test_buying_power_is_what_adding_up_every_order_gives(seed: int) -> None:
         at = frame.known(row - 1)
         for _ in range(12):
             given += 1
-            limit = drawn.choice([None, dec("95"), dec("105")])
+            limit = (None, dec("95"), dec("105"))[drawn.integers(3)]
             order = an_order(
-                drawn.choice([Side.BUY, Side.SELL]),
-                drawn.randint(1, 20),
+                (Side.BUY, Side.SELL)[drawn.integers(2)],
+                int(drawn.integers(1, 21)),
                 OrderKind.MARKET if limit is None else OrderKind.LIMIT,
                 id=OrderId(f"order-{given}"),
-                instrument=drawn.choice([AAA, BBB]),
+                instrument=(AAA, BBB)[drawn.integers(2)],
                 limit=limit,
                 time_in_force=TimeInForce.GTC,
             )
             if drawn.random() < 0.8:
                 brokerage.submit(order, at)
             else:
-                brokerage.cancel(OrderId(f"order-{drawn.randint(1, given)}"), at)
+                brokerage.cancel(OrderId(f"order-{drawn.integers(1, given + 1)}"), at)
             if drawn.random() < 0.5:
                 assert brokerage.buying_power() == added_up(brokerage)
         session = frame.session_of(row)
@@ -79,6 +76,7 @@ def test_buying_power_is_what_adding_up_every_order_gives(seed: int) -> None:
             brokerage.step(event)
             assert brokerage.buying_power() == added_up(brokerage)
         if brokerage.fills:
-            brokerage.bust(brokerage.fills[-1].id, at) if row == 3 else None
+            if row == 3:
+                brokerage.bust(brokerage.fills[-1].id, at)
             assert brokerage.buying_power() == added_up(brokerage)
     assert brokerage.fills

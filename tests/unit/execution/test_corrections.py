@@ -184,7 +184,7 @@ def test_an_order_is_filled_by_hand_while_it_works_and_after_it_has_ended() -> N
     brokerage.cancel(name, AT)
     brokerage.execute(name, Decimal(5), Price(dec(52)), AT)
     state = brokerage.orders[name]
-    assert (state.status, state.filled) == (OrderStatus.CANCELED, 9)
+    assert (state.status, state.filled) == (OrderStatus.CANCELED, dec(9))
     assert len({fill.id for fill in brokerage.fills}) == 2
     desk.check()
     with pytest.raises(InvalidInput, match="is not between 0 and what is left, 1"):
@@ -245,7 +245,7 @@ def test_whole_orders_fill_in_whole_shares_where_fractions_trade() -> None:
     room = desk.frame.shares(1, 0) * Decimal("0.0000052")
     assert room % 1
     whole = an_order(BUY, 10, id=OrderId("whole"), time_in_force=TimeInForce.GTC)
-    part = an_order(BUY, dec("2.5"), id=OrderId("part"), time_in_force=TimeInForce.GTC)
+    part = an_order(BUY, "2.5", id=OrderId("part"), time_in_force=TimeInForce.GTC)
     for order in (whole, part):
         brokerage.submit(order, desk.frame.known(0))
     session = desk.frame.session_of(1)

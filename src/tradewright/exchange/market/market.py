@@ -15,6 +15,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, TypeAlias
 
+import numpy as np
+
 from tradewright.backtest.replay import Replay
 from tradewright.core.clock import require_utc
 from tradewright.core.errors import MissingData
@@ -259,7 +261,10 @@ class ReplayMarket:
         self.data, self.quotes = data, dict(quotes)
         self.tape = Tape(data, self.quotes, spread=self.spread)
         self.brokerage.rebase(data.frame)
-        self._rescaled[instrument] = self.now
+        # The bar that is under way counts as after the action.
+        row = int(np.searchsorted(data.frame.end, to_nanos(self.now), side="right"))
+        under_way = row < len(data.frame) and data.frame.started(row) < self.now
+        self._rescaled[instrument] = data.frame.started(row) if under_way else self.now
         self._marks.clear()
 
     def relist(self, instrument: Instrument) -> None:
@@ -386,7 +391,7 @@ class ReplayMarket:
         if trade is None or trade.at < session.open:
             return None
         since = self._rescaled.get(instrument)
-        return trade.price if since is None or trade.at > since else None
+        return trade.price if since is None or trade.at >= since else None
 
     def _expect_pauses(self, session: Session) -> None:
         for name in self._rank:
