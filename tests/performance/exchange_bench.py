@@ -55,6 +55,7 @@ def orders(count: int) -> dict[str, Any]:
         "work": f"exchange: market orders over {CONNECTIONS} connections, kept on disk",
         "units": load.orders,
         "per_second": round(load.rate),
+        "per_core_second": round(1 / load.processor),
         "milliseconds_median": round(load.median * 1000, 1),
         "milliseconds_p99": round(load.p99 * 1000, 1),
     }
