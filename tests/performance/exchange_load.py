@@ -46,7 +46,9 @@ def a_served_day(folder: Path | None) -> Iterator[tuple[int, int]]:
     """An exchange an hour into a simulated day of ten symbols: its port and its process."""
     state = [] if folder is None else ["--state", str(folder)]
     asked = ["--day", DAY, "--timeframe", "minute", "--port", "0", "--cash", "1000000000", *state]
-    process = subprocess.Popen([*_SERVE, *asked], stdout=subprocess.PIPE)
+    # It stops when its standard input is closed.
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*_SERVE, *asked], stdin=pipe, stdout=pipe)
     try:
         assert process.stdout is not None
         port = int(json.loads(process.stdout.readline())["listening"].rsplit(":", 1)[1])

@@ -85,7 +85,8 @@ def test_it_ends_with_the_process_that_started_it(folder: Path) -> None:
     command = [*SERVE, *SPAN, "--port", "0", "--with-parent", "--data", str(folder)]
     program = (
         "import subprocess, sys\n"
-        f"child = subprocess.Popen({command!r}, stdout=subprocess.PIPE, text=True)\n"
+        "pipe = subprocess.PIPE\n"
+        f"child = subprocess.Popen({command!r}, stdin=pipe, stdout=pipe, text=True)\n"
         "print(child.pid, child.stdout.readline(), flush=True)\n"
         "sys.stdin.read()\n"
     )

@@ -33,7 +33,8 @@ class ExchangeProcess:
         # A session of its own, since Ctrl-C is ours to pass on, once.
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             [*command, *arguments],
-            stdin=subprocess.DEVNULL,
+            # Never written to: the exchange stops when it ends, which it does with us.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
@@ -75,8 +76,9 @@ class ExchangeProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
 
     def __enter__(self) -> Self:
         """Return the running process."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tradewright.core.records import Body
 
 _LAST_PORT: Final = 65535
-_LOOK_SECONDS: Final = 0.25
+_PIPE: Final = 4096
 
 app = typer.Typer(help="The rehearsal exchange.", no_args_is_help=True)
 app.add_typer(faults.app, name="faults")
@@ -131,13 +131,10 @@ def _tell(address: str) -> None:
 
 
 def _end_with_parent() -> None:
-    parent = os.getppid()
-    never = threading.Event()
-
     def watch() -> None:
-        # An orphan is adopted, so its parent's id changes; even by kill -9.
-        while os.getppid() == parent:
-            never.wait(_LOOK_SECONDS)
+        # Who started this holds the other end, and the system closes it even after kill -9.
+        while os.read(sys.stdin.fileno(), _PIPE):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()

@@ -7,7 +7,6 @@ folder is opened again under the same ones only.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -114,7 +113,7 @@ class Serving:
     key: Annotated[str, typer.Option("--key", help="Key id that clients show.")] = "rehearsal"
     secret: Annotated[str, typer.Option("--secret", help="Its secret.")] = "rehearsal"  # noqa: S105
     with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="Stop when the process that started this ends.")
+        bool, typer.Option("--with-parent", help="Stop when standard input is closed.")
     ] = False
 
 
@@ -201,17 +200,14 @@ def _in_fractions(data: MarketData) -> MarketData:
 
 
 def _span(asked: Serving) -> Span:
-    if asked.on is None:
-        return Span(_day(asked.start, "--from"), _day(asked.end, "--to"))
-    if asked.start is not None or asked.end is not None:
-        raise InvalidInput("--day", asked.on, "does not go with --from and --to")
-    only = _day(asked.on, "--day")
-    return Span(only, only)
-
-
-def _day(text: str | None, option: str) -> date:
-    found = None if text is None else day(text, option)
-    if found is None:
-        remedy = "give --day 2020-08-31, or --from and --to"
-        raise InvalidInput(option, text or "", "is not a date", remedy)
-    return found
+    only = day(asked.on, "--day")
+    start, end = day(asked.start, "--from"), day(asked.end, "--to")
+    if only is not None:
+        if start is not None or end is not None:
+            raise InvalidInput("--day", asked.on, "does not go with --from and --to")
+        return Span(only, only)
+    if start is None or end is None:
+        missing = "--to" if start is not None else "--from" if end is not None else "--day"
+        remedy = "give --day 2020-08-31, or --from and --to (see --help)"
+        raise InvalidInput(missing, "", "is missing", remedy)
+    return Span(start, end)

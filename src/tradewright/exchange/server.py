@@ -66,10 +66,6 @@ class ExchangeServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, then say so."""
-        # What is loaded stays for good: to look through it for garbage takes time from answers.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_YOUNG)
         await super().startup(sockets=sockets)
         if self._ready is not None:
             self._ready(self.url)
@@ -114,6 +110,10 @@ def serve(
     *,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the exchange until SIGINT or SIGTERM."""
+    """Serve the exchange until SIGINT or SIGTERM; the process is its own from here on."""
+    # What is loaded stays for good: to look through it for garbage takes time from answers.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(ExchangeServer(app, host, port, ready=ready).listen())
