@@ -30,14 +30,15 @@ run: .venv/.stamp  ## the first trading day, offline; DATA=folder for your own b
 	@$(BIN)/tradewright demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 test: .venv/.stamp  ## every test but the performance ones; ARGS=... for pytest
-	$(BIN)/python -m pytest --ignore=tests/performance $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/performance -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-check: .venv/.stamp  ## lint, format, types, import contracts, architecture and documents
+check: .venv/.stamp  ## lint, format, types, contracts, architecture, documents, weaknesses
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/architecture tests/docs
+	$(BIN)/python -m tests.security.check
 
 fmt: .venv/.stamp  ## format the code and mend what lint can mend
 	$(BIN)/ruff format
@@ -57,7 +58,10 @@ install-hooks: .venv/.stamp  ## run lint, format, types and contracts at every c
 
 bench: .venv/.stamp  ## measure speed and print it
 	$(BIN)/python tests/performance/bench.py $(ARGS)
+	$(BIN)/python -m tests.performance.arrays_bench
 	$(BIN)/python -m tests.performance.exchange_bench
+	$(BIN)/python -m tests.performance.frame_bench
+	$(BIN)/python -m tests.performance.record_bench
 
 docs: .venv/.stamp  ## write the reference pages from the code
 	$(BIN)/python -m tests.docs.generate

@@ -8,108 +8,30 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
-from decimal import Decimal
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, get_args
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
+from tradewright.broking import address
+from tradewright.configuration import Settings, contradictions
 from tradewright.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONFIG_FILE: Final = "tradewright.toml"
-LIVE_HOST: Final = "api.alpaca.markets"
-PAPER_HOST: Final = "https://paper-api.alpaca.markets"
 _PREFIX: Final = "TRADEWRIGHT_"
 _PLACEHOLDERS: Final = frozenset(
     {"", "replace_me", "your_api_key", "todo", "changeme", "default", "placeholder"}
     | {"example", "test_key"}
 )
-_ENVIRONMENTS: Final = {"dev": "development", "test": "testing", "prod": "production"}
-
-
-def _environment(value: object) -> object:
-    return _ENVIRONMENTS.get(value, value) if isinstance(value, str) else value
-
-
-def _symbols(value: object) -> object:
-    return tuple(re.findall(r"[^,\s]+", value)) if isinstance(value, str) else value
-
-
-class Settings(BaseModel):
-    """Every setting, with its environment name as alias."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    environment: Annotated[
-        Literal["development", "testing", "staging", "production"], BeforeValidator(_environment)
-    ] = Field("development", alias="ENVIRONMENT", description="Where this runs.")
-    state_dir: Path = Field(
-        Path(".tradewright"),
-        alias="TRADEWRIGHT_STATE_DIR",
-        description="Folder of the embedded databases and of imported market data.",
-    )
-    runs_dir: Path = Field(
-        Path("runs"), alias="TRADEWRIGHT_RUNS_DIR", description="Folder of run folders."
-    )
-    database_url: SecretStr | None = Field(
-        None, alias="DATABASE_URL", description="PostgreSQL; unset means the embedded server."
-    )
-    redis_url: SecretStr | None = Field(
-        None, alias="REDIS_URL", description="Redis; unset means the embedded server."
-    )
-    database_pool_min: int = Field(
-        5, ge=1, alias="DATABASE_POOL_MIN", description="Connections kept open."
-    )
-    database_pool_max: int = Field(
-        20, ge=1, alias="DATABASE_POOL_MAX", description="Connections at most."
-    )
-    database_timeout_seconds: float = Field(
-        30.0, gt=0, alias="DATABASE_TIMEOUT_SECONDS", description="Wait for a connection at most."
-    )
-    alpaca_api_key_id: SecretStr | None = Field(
-        None, alias="ALPACA_API_KEY_ID", description="The broker's key id."
-    )
-    alpaca_api_secret_key: SecretStr | None = Field(
-        None, alias="ALPACA_API_SECRET_KEY", description="The broker's secret key."
-    )
-    alpaca_base_url: str = Field(
-        PAPER_HOST, alias="ALPACA_BASE_URL", description="The broker's host; paper by default."
-    )
-    dry_run: bool = Field(
-        default=True,
-        alias="DRY_RUN",
-        description="True wires the rehearsal exchange in the place of the account.",
-    )
-    live_trading_confirm: str = Field(
-        "", alias="LIVE_TRADING_CONFIRM", description="The account number, to trade real money."
-    )
-    max_position_size: Decimal = Field(
-        Decimal(20000), gt=0, alias="MAX_POSITION_SIZE", description="US dollars a name at most."
-    )
-    max_position_shares: Decimal | None = Field(
-        None, gt=0, alias="MAX_POSITION_SHARES", description="Shares a name at most; unset: any."
-    )
-    paper_run_symbols: Annotated[tuple[str, ...], BeforeValidator(_symbols)] = Field(
-        ("AAPL", "MSFT", "GOOGL"),
-        min_length=1,
-        alias="PAPER_RUN_SYMBOLS",
-        description="Symbols of `tradewright paper-run`.",
-    )
-    paper_run_capital: Decimal = Field(
-        Decimal(100000), gt=0, alias="PAPER_RUN_CAPITAL", description="US dollars to start with."
-    )
-    paper_run_max_position_size: Decimal = Field(
-        Decimal(20000),
-        gt=0,
-        alias="PAPER_RUN_MAX_POSITION_SIZE",
-        description="US dollars a name at most in `tradewright paper-run`.",
-    )
-
+_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
+_SECRET_ENDS: Final = ("_KEY", "_KEY_ID", "_URL", "_CONFIRM")
 
 ALIASES: Final[Mapping[str, str]] = {
     "APCA_API_KEY_ID": "ALPACA_API_KEY_ID",
@@ -129,6 +51,75 @@ def environment_names() -> dict[str, str]:
     return {str(field.alias): str(field.description) for field in Settings.model_fields.values()}
 
 
+def secret_settings() -> tuple[str, ...]:
+    """Return the names of the settings whose values are shown to no one."""
+    return tuple(
+        str(field.alias)
+        for field in Settings.model_fields.values()
+        if SecretStr in (field.annotation, *get_args(field.annotation))
+    )
+
+
+def environment_with(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of this process with some variables set, for a process it starts."""
+    return {**os.environ, **given}
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read before it is checked: values and where each is from, and what is wrong."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def put(self, name: str, value: object, origin: str) -> None:
+        """Take a value in the place of what was read of the same name."""
+        self.values[name] = value
+        self.origins[name] = origin
+
+    def drop(self, name: str, why: str) -> None:
+        """Take a value out and say what is wrong with it."""
+        del self.values[name]
+        self.wrong.append(f"{name} {why}")
+
+
+def read_settings(environ: Mapping[str, str] | None = None, file: Path | None = None) -> Reading:
+    """Read every given value from file, folder of secrets and environment, the last wins.
+
+    Raises:
+        ConfigError: The file cannot be read at all.
+    """
+    given = dict(os.environ if environ is None else environ)
+    reading = Reading()
+    path = file or Path(CONFIG_FILE)
+    for name, value in _from_file(path, required=file is not None).items():
+        if name in _ALIASES_OF:
+            reading.put(name, value, str(path))
+        else:
+            reading.wrong.append(f"unknown setting {name!r} in {path}")
+    _read_folder(reading, given)
+    _read_environment(reading, given)
+    for name in [n for n in reading.values if n.endswith(_SECRET_ENDS)]:
+        if str(reading.values[name]).strip().lower() in _PLACEHOLDERS:
+            reading.drop(name, "is a placeholder or blank")
+    return reading
+
+
+def examined_settings(
+    environ: Mapping[str, str] | None = None, file: Path | None = None
+) -> tuple[Settings | None, Reading]:
+    """Read and check the settings without refusing them: what is wrong stands in the reading.
+
+    Raises:
+        ConfigError: The file cannot be read at all.
+    """
+    reading = read_settings(environ, file)
+    settings = _validated(reading.values, reading.wrong)
+    reading.wrong += contradictions(settings) if settings else []
+    return settings, reading
+
+
 def load_settings(environ: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
     """Read the settings once; all that is wrong is told in one ConfigError.
 
@@ -136,35 +127,42 @@ def load_settings(environ: Mapping[str, str] | None = None, file: Path | None = 
         ConfigError: An unknown name, a value that does not fit, a placeholder, a contradiction,
             or a file that cannot be read.
     """
-    given = dict(os.environ if environ is None else environ)
-    known = environment_names()
-    wrong: list[str] = []
-    values = _from_file(file or Path(CONFIG_FILE), required=file is not None)
-    strangers = sorted(set(values) - set(known))
-    wrong += [f"unknown setting {name!r} in {file or CONFIG_FILE}" for name in strangers]
+    settings, reading = examined_settings(environ, file)
+    if reading.wrong or settings is None:
+        remedy = "correct or remove it; `.env.example` lists every setting"
+        raise ConfigError("; ".join(reading.wrong), remedy)
+    return settings
+
+
+def _read_folder(reading: Reading, given: Mapping[str, str]) -> None:
+    folder = given.get("TRADEWRIGHT_SECRETS_DIR", reading.values.get("TRADEWRIGHT_SECRETS_DIR"))
+    if not isinstance(folder, str) or not folder:
+        return
+    for name in secret_settings():
+        path = Path(folder) / name
+        try:
+            if path.stat().st_mode & _OTHERS:
+                reading.wrong.append(f"{path} is open to others; chmod 600 it")
+                continue
+            reading.put(name, path.read_text(encoding="utf-8").strip(), str(path))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            reading.wrong.append(f"{path} cannot be read: {getattr(error, 'strerror', error)}")
+
+
+def _read_environment(reading: Reading, given: Mapping[str, str]) -> None:
     for name, value in given.items():
         canonical = ALIASES.get(name, name)
-        if canonical in known:
+        if canonical in _ALIASES_OF:
             others = {n: given[n] for n in _ALIASES_OF[canonical] if n in given}
             if name in ALIASES and canonical in given:
                 continue
             if len(set(others.values())) > 1 and canonical not in given and name == min(others):
-                wrong.append(f"{' and '.join(sorted(others))} differ")
-            values[canonical] = value
+                reading.wrong.append(f"{' and '.join(sorted(others))} differ")
+            reading.put(canonical, value, "environment")
         elif name.startswith(_PREFIX):
-            wrong.append(f"unknown setting {name!r} in the environment")
-    values = {name: value for name, value in values.items() if name in known}
-    secrets = [n for n in values if n.endswith(("_KEY", "_KEY_ID", "_URL", "_CONFIRM"))]
-    for name in secrets:
-        if str(values[name]).strip().lower() in _PLACEHOLDERS:
-            wrong.append(f"{name} is a placeholder or blank")
-            del values[name]
-    settings = _validated(values, wrong)
-    wrong += _contradictions(settings) if settings else []
-    if wrong or settings is None:
-        remedy = "correct or remove it; `.env.example` lists every setting"
-        raise ConfigError("; ".join(wrong), remedy)
-    return settings
+            reading.wrong.append(f"unknown setting {name!r} in the environment")
 
 
 def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
@@ -198,30 +196,40 @@ def _validated(values: Mapping[str, Any], wrong: list[str]) -> Settings | None:
         return None
 
 
-def _address(url: str) -> tuple[str, str]:
-    try:
-        parts = urlsplit(url)
-        # A dot at the end of a host name leads to the same host.
-        return parts.scheme, (parts.hostname or "").removesuffix(".")
-    except ValueError:
-        return "", ""
+def production_faults(settings: Settings) -> list[str]:
+    """Return what must not be so in production; nothing for other environments.
 
-
-def _contradictions(settings: Settings) -> list[str]:
+    A service refuses to start over it; a backtest on the same machine does not care.
+    """
+    if settings.environment != "production":
+        return []
     wrong: list[str] = []
-    scheme, host = _address(settings.alpaca_base_url)
-    local = host in {"localhost", "127.0.0.1", "::1"}
-    if not host or (scheme != "https" and not (local and scheme == "http")):
-        wrong.append(f"ALPACA_BASE_URL: {settings.alpaca_base_url!r} is not an https address")
-    if settings.database_pool_max < settings.database_pool_min:
-        wrong.append("DATABASE_POOL_MAX is below DATABASE_POOL_MIN")
-    if (settings.alpaca_api_key_id is None) != (settings.alpaca_api_secret_key is None):
-        wrong.append("ALPACA_API_KEY_ID and ALPACA_API_SECRET_KEY must be given together")
-    live = host == LIVE_HOST
-    if live and (settings.dry_run or not settings.live_trading_confirm):
-        wrong.append(
-            "ALPACA_BASE_URL is the live host without DRY_RUN=false and LIVE_TRADING_CONFIRM"
-        )
-    if not live and settings.live_trading_confirm:
-        wrong.append("LIVE_TRADING_CONFIRM is set but ALPACA_BASE_URL is not the live host")
+    for name, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
+        text = url.get_secret_value() if url else ""
+        _, host = address(text)
+        if not text:
+            wrong.append(f"{name} is not set; production does not use the embedded server")
+        elif host in {"localhost", "::1"} or host.startswith("127."):
+            wrong.append(f"{name} leads to this machine")
+        elif not (urlsplit(text).password or "passfile" in text):
+            wrong.append(f"{name} has no password")
+    if settings.database_url is not None:
+        wrong += _database_faults(settings.database_url.get_secret_value())
+    if settings.secrets_validation_mode != "strict":
+        wrong.append("SECRETS_VALIDATION_MODE is not strict; warn is for an emergency of a day")
+    if settings.rate_limit_mode != "enforce":
+        wrong.append("RATE_LIMIT_MODE is not enforce")
+    return wrong
+
+
+def _database_faults(url: str) -> list[str]:
+    wrong: list[str] = []
+    parts = urlsplit(url)
+    words = set(re.split(r"[^a-z]+", parts.path.lower()))
+    if words & {"dev", "development", "test", "testing", "local"}:
+        wrong.append("DATABASE_URL names a database for development or tests")
+    if parse_qs(parts.query).get("sslmode", ["prefer"])[-1] not in {"verify-ca", "verify-full"}:
+        wrong.append("DATABASE_URL does not verify the server; add sslmode=verify-full")
+    if parts.username in {"postgres", "root"}:
+        wrong.append("DATABASE_URL logs in as a superuser")
     return wrong

@@ -30,8 +30,9 @@ BANNED_WORDS = frozenset({
 # fmt: on
 BANNED_FILES = BANNED_WORDS | {"shared", "types", "lib"}
 
-# The runner's outermost loop journals, engages the kill switch and stops; the HTTP app answers 500.
-CATCH_ALL = frozenset({"engine/runner.py", "exchange/app.py"})
+# The runner's outermost loop journals, engages the kill switch and stops; the web applications
+# answer 500.
+CATCH_ALL = frozenset({"engine/runner.py", "exchange/app.py", "services/entrance.py"})
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|V2")
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -142,7 +143,10 @@ def banned_names(source: Source) -> Iterator[str]:
         if banned:
             yield f"{source.path}: named {', '.join(sorted(banned))}"
     for owner in _classes(source.tree):
-        banned = BANNED_WORDS.intersection(word.lower() for word in _WORD.findall(owner.name))
+        words = [word.lower() for word in _WORD.findall(owner.name)]
+        # What is about our services may say so first: ServiceClient; a RiskService may not be.
+        said = words[1:] if words[:1] == ["service"] and len(words) > 1 else words
+        banned = BANNED_WORDS.intersection(said)
         if owner.name.lower().endswith("v2"):
             banned |= {"v2"}
         if banned:

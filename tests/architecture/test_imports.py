@@ -30,7 +30,10 @@ PURE = [
     *("compliance", "analytics", "data.history", "data.adjust", "data.resample", "data.quality"),
     *("data.freshness", "engine.engine", "engine.view", "backtest.replay"),
 ]
-COMPOSITE_STRATEGIES = {"strategy", "registry", "regime", "ensemble"}
+COMPOSITE_STRATEGIES = {
+    *("strategy", "registry", "exits"),
+    *("ensemble", "regime", "volatility_target"),
+}
 FUTURE_CONTRACTS = {"features/labels.py": "labels", "services": "services", "console": "console"}
 
 

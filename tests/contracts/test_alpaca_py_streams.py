@@ -291,10 +291,46 @@ def test_prints_that_are_taken_back_or_corrected(market: Ground, stream: StockDa
     stream.register_trade_cancels(heard.of("cancels"))
     with listening(stream, wake=market.minutes):
         market.minutes(1)
-        wait_until(lambda: bool(heard.told["trades"]))
-        corrections: list[TradeCorrection] = heard.told["corrections"]
-        cancels: list[TradeCancel] = heard.told["cancels"]
-        assert (corrections, cancels) == ([], [])
+        wait_until(lambda: len(heard.told["trades"]) == 7)
+        last: Trade = heard.told["trades"][-1]
+        market.perform("correct_trade", symbol="AAA", price="101.25", size="300")
+        market.perform("bust_trade", symbol="AAA")
+        market.perform("bust_trade", symbol="BBB")
+        wait_until(lambda: bool(heard.told["cancels"]))
+        (correction,) = heard.told["corrections"]
+        assert isinstance(correction, TradeCorrection)
+        assert (correction.symbol, correction.original_id) == ("AAA", last.id)
+        assert (correction.original_price, correction.original_size) == (last.price, last.size)
+        assert (correction.corrected_price, correction.corrected_size) == (101.25, 300)
+        (cancel,) = heard.told["cancels"]
+        assert isinstance(cancel, TradeCancel)
+        assert (cancel.id, cancel.price, cancel.size) == (last.id, 101.25, 300)
+        assert (cancel.action, cancel.symbol) == ("C", "AAA")
+
+
+def test_a_late_trade_changes_a_bar_that_was_told(market: Ground, stream: StockDataStream) -> None:
+    heard = Heard()
+    stream.subscribe_bars(heard.of("bars"), "AAA")
+    stream.subscribe_updated_bars(heard.of("updated"), "AAA")
+    stream.subscribe_trades(heard.of("trades"), "AAA")
+    with listening(stream, wake=market.minutes):
+        market.minutes(3)
+        wait_until(lambda: len(heard.told["bars"]) == 3 and len(heard.told["trades"]) == 21)
+        market.perform("late_trade", symbol="AAA", price="120", size="500", minutes=2)
+        wait_until(lambda: bool(heard.told["updated"]))
+        (updated,) = heard.told["updated"]
+        bars: list[Bar] = heard.told["bars"]
+        before = next(bar for bar in bars if bar.timestamp == updated.timestamp)
+        assert before.timestamp == at(FRIDAY, "09:46")
+        assert (updated.high, updated.low) == (120, before.low)
+        assert (updated.open, updated.close) == (before.open, before.close)
+        assert updated.volume == before.volume + 500
+        assert (updated.trade_count, before.trade_count) == (8, 7)
+        late: Trade = heard.told["trades"][-1]
+        assert (late.price, late.size) == (120, 500)
+        assert late.conditions is not None
+        assert "Z" in late.conditions
+        assert updated.timestamp < late.timestamp < updated.timestamp + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("feed", ["iex", "sip"])

@@ -45,6 +45,7 @@ from tradewright.core.events import (
 from tradewright.core.ids import InstrumentId, OrderId, StrategyId
 from tradewright.core.money import Money, Price, Quantity
 from tradewright.core.orders import Order, OrderKind, OrderStatus, Side, TimeInForce
+from tradewright.core.reports import VenueStanding
 from tradewright.execution.brokerage import SimulatedBrokerage
 from tradewright.execution.venue import VenueModel
 from tradewright.portfolio.costs import BasisPoints, NoCommission, PerShare, TradingCosts
@@ -384,6 +385,12 @@ async def test_an_unknown_order_cannot_be_replaced(rig: Rig) -> None:
 async def test_a_cancel_of_an_unknown_order_is_refused(rig: Rig) -> None:
     with pytest.raises(VenueRejected):
         await rig.broker.cancel(OrderId("nobody's"))
+
+
+async def test_a_venue_that_is_heard_says_how_it_stands(rig: Rig) -> None:
+    async with asyncio.timeout(SOON):
+        await rig.broker.connected.wait()
+    assert await rig.broker.standing() == VenueStanding(blocked="", skew_seconds=0.0)
 
 
 async def test_an_unknown_order_is_none(rig: Rig) -> None:

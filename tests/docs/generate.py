@@ -15,6 +15,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from tests.architecture.tree import PACKAGE, ROOT
 from tradewright.cli.main import app
 from tradewright.core.decisions import RefusalCode
+from tradewright.ops.metrics import described
 from tradewright.settings import ALIASES, environment_names
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -60,6 +61,20 @@ def settings() -> str:
     )
 
 
+def metrics_page() -> str:
+    """The page of metrics."""
+    rows = (
+        (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), meaning)
+        for name, kind, meaning, labels in described()
+    )
+    return (
+        "# Metrics\n\n"
+        "What every service shows at `/metrics` (beside the metrics of its process). A metric of\n"
+        "another service's work stays at zero.\n\n"
+        f"{table(('metric', 'kind', 'labels', 'meaning'), rows)}\n"
+    )
+
+
 def commands() -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
     """Every command of the command line with its full name, groups before their members."""
 
@@ -100,22 +115,40 @@ def first_line(path: Path) -> str:
     return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
 
 
+def inner_packages(folder: Path) -> list[Path]:
+    """The packages in a package."""
+    return sorted(p for p in folder.iterdir() if (p / "__init__.py").exists())
+
+
 def drawn_tree() -> str:
-    """The package as a picture: modules, and packages within packages, with what they say first."""
+    """The package as a picture: modules, and packages within packages, by what they say."""
 
     def below(folder: Path, depth: int) -> Iterator[str]:
-        modules = sorted(p for p in folder.glob("*.py") if depth == 0 or p.name != "__init__.py")
-        for path in modules:
-            yield f"{'    ' * depth}{path.name:<{NAME_WIDTH}} {first_line(path)}"
-        for inner in sorted(p for p in folder.iterdir() if (p / "__init__.py").exists()):
-            if depth:
-                said = first_line(inner / "__init__.py")
-                yield f"{'    ' * depth}{inner.name + '/':<{NAME_WIDTH}} {said}"
-            else:
-                yield f"{inner.name}/"
-                yield from below(inner, depth + 1)
+        for inner in inner_packages(folder):
+            said = first_line(inner / "__init__.py")
+            yield f"{'    ' * depth}{inner.name + '/':<{NAME_WIDTH}} {said}".rstrip()
+            yield from below(inner, depth + 1)
 
-    return "\n".join(below(PACKAGE, 0)) + "\n"
+    modules = (f"{p.name:<{NAME_WIDTH}} {first_line(p)}" for p in sorted(PACKAGE.glob("*.py")))
+    return "\n".join((*modules, *below(PACKAGE, 0))) + "\n"
+
+
+def modules_page() -> str:
+    """The page of modules: what each says of itself first."""
+
+    def below(folder: Path) -> Iterator[str]:
+        name = "/".join(folder.relative_to(PACKAGE.parent).parts)
+        rows = (
+            (f"`{p.name}`", first_line(p))
+            for p in sorted(folder.glob("*.py"))
+            if folder == PACKAGE or p.name != "__init__.py"
+        )
+        said = first_line(folder / "__init__.py")
+        yield f"\n## `{name}`\n\n{said}\n\n{table(('module', 'what it is'), rows)}\n"
+        for inner in inner_packages(folder):
+            yield from below(inner)
+
+    return f"# Modules\n\nEvery module, by what it says of itself first.\n{''.join(below(PACKAGE))}"
 
 
 def architecture() -> str:
@@ -131,6 +164,8 @@ def pages() -> dict[Path, str]:
         REFERENCE / "refusals.md": refusals(),
         REFERENCE / "settings.md": settings(),
         REFERENCE / "commands.md": command_page(),
+        REFERENCE / "metrics.md": metrics_page(),
+        REFERENCE / "modules.md": modules_page(),
         ARCHITECTURE: architecture(),
     }
 

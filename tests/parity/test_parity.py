@@ -27,8 +27,9 @@ from tradewright.core.clock import ManualClock
 from tradewright.core.events import CashMoved
 from tradewright.core.money import Money
 from tradewright.core.records import to_body
+from tradewright.engine.chronicle import Ports
 from tradewright.engine.run import assemble, rows_of
-from tradewright.engine.runner import Ports, Runner
+from tradewright.engine.runner import Runner
 from tradewright.execution.brokerage import SimulatedBrokerage
 
 if TYPE_CHECKING:

@@ -77,6 +77,8 @@ splits = st.builds(Split, names, days, ratios)
 dividends = st.builds(CashDividend, names, days, positive)
 delistings = st.builds(Delisting, names, days)
 
+changes = (words.map(FillId), positive, positive, st.none() | venue_ids, numbers, words)
+
 # Positional: each strategy makes one field, in the order of the fields.
 FACTS: dict[type, tuple[st.SearchStrategy[Any], ...]] = {
     events.Submitted: (orders_ids, times, numbers),
@@ -91,11 +93,13 @@ FACTS: dict[type, tuple[st.SearchStrategy[Any], ...]] = {
     events.Expired: (orders_ids, times, words, st.none() | venue_ids),
     events.Replaced: (orders_ids, times, orders_ids, st.none() | venue_ids),
     events.Failed: (orders_ids, times, words, numbers),
+    events.FillReversed: (orders_ids, times, words.map(FillId), *changes),
     events.SplitApplied: (splits, positive, times, numbers),
     events.DividendPaid: (dividends, times, numbers),
     events.Delisted: (delistings, positive, times, numbers),
     events.CashMoved: (money, times, words, numbers),
     events.SwitchChanged: (words, st.none() | st.booleans(), times, words, numbers),
+    events.VenueChanged: (st.booleans(), times, words, numbers),
     events.TradabilityChanged: (names, st.booleans(), times, words, numbers),
     Approved: (orders(), times, words, st.lists(words).map(tuple)),
     Refusal: (

@@ -26,6 +26,8 @@ from tradewright.exchange.server import ExchangeServer
 
 SOON: Final = 10.0
 QUIET: Final = 0.2
+# The head of a closing frame, its code and the words "slow client".
+_CLOSING: Final = 2 + 2 + 11
 CONNECTED: Final = {"T": "success", "msg": "connected"}
 AUTHENTICATED: Final = {"T": "success", "msg": "authenticated"}
 EMPTY: Final = {
@@ -403,7 +405,43 @@ async def test_who_takes_nothing_is_let_go_and_nobody_else_waits() -> None:
             await writer.wait_closed()
 
 
-def _handshake() -> bytes:
+@pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
+async def test_who_reads_late_finds_the_error_behind_what_was_sent(packed: bool) -> None:
+    channels: dict[str, Any] = {name: ["*"] for name in ("trades", "quotes")}
+    async with served(StreamRules(slow_seconds=0.3)) as ground:
+        host, _, port = ground.url.removeprefix("ws://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        writer.write(_handshake(packed=packed))
+        async with asyncio.timeout(SOON):
+            await reader.readuntil(b"authenticated")
+            subscribe = {"action": "subscribe", **channels}
+            writer.write(_masked(subscribe, packed=packed))
+            await reader.readuntil(b"cancelErrors")
+        ground.exchange.advance(ground.at(9, hours=7))
+        async with asyncio.timeout(SOON):
+            while True:
+                # It was let go once its place is free; till then it has read nothing.
+                async with ground.socket() as other:
+                    await other.one()
+                    if await other.ask("auth", key=KEY, secret=SECRET) == AUTHENTICATED:
+                        break
+            # What a client says before it reads must not cost it what is under way.
+            writer.write(_masked({"action": "unsubscribe", "trades": ["*"]}, packed=packed))
+            await asyncio.sleep(0.05)
+            unread = await reader.read()
+        told, closing = unread[:-_CLOSING], unread[-_CLOSING:]
+        assert closing[:4] == bytes([0x88, _CLOSING - 2, 0x03, 0xE8])
+        last: list[Any] = [{"T": "error", "code": 407, "msg": "slow client"}]
+        packing: Any = msgpack.packb(last) if packed else json.dumps(last, separators=(",", ":"))
+        body = packing if packed else packing.encode()
+        assert told.endswith(bytes([0x82 if packed else 0x81, len(body)]) + body)
+        assert len(told) > 100_000
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def _handshake(*, packed: bool = False) -> bytes:
     lines = {
         "Host": "x",
         "Upgrade": "websocket",
@@ -412,15 +450,16 @@ def _handshake() -> bytes:
         "Sec-WebSocket-Version": "13",
         "APCA-API-KEY-ID": KEY,
         "APCA-API-SECRET-KEY": SECRET,
+        **({"Content-Type": "application/msgpack"} if packed else {}),
     }
     text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"GET /v2/iex HTTP/1.1\r\n{text}\r\n".encode()
 
 
-def _masked(message: Mapping[str, object]) -> bytes:
-    body = json.dumps(message).encode()
+def _masked(message: Mapping[str, object], *, packed: bool = False) -> bytes:
+    body: Any = msgpack.packb(message) if packed else json.dumps(message).encode()
     assert len(body) < 126
-    return bytes([0x81, 0x80 | len(body)]) + bytes(4) + body
+    return bytes([0x82 if packed else 0x81, 0x80 | len(body), 0, 0, 0, 0, *body])
 
 
 async def test_halts_and_pauses_are_told(ground: Ground) -> None:

@@ -50,6 +50,16 @@ action = {{ do = "halt", symbol = "BBB" }}
 name = "resume"
 match = {{ at = 2020-03-06T16:20:00Z }}
 action = {{ do = "resume", symbol = "BBB" }}
+
+[[rule]]
+name = "after the break"
+match = {{ at = 2020-03-06T20:20:00Z }}
+action = {{ do = "dividend", symbol = "CCC", amount = "0.10" }}
+
+[[rule]]
+name = "orders after the break"
+match = {{ route = "POST /v2/orders", nth = 40 }}
+action = {{ do = "late_reject", reason = "counted through a restart" }}
 """
 
 
@@ -60,12 +70,11 @@ def morning(market: Ground, seed: int) -> None:
     for step in range(30):
         market.advance(at(FRIDAY, "09:40") + timedelta(minutes=10 * step))
         _send(market, f"first-{step}", step)
-    assert market.http.delete("/rehearsal/faults").status_code == 204
     market.advance(at(FRIDAY, "15:00"))
 
 
 def afternoon(market: Ground) -> None:
-    """Trade on to the end of the second day, over a dividend and a split, without faults."""
+    """Trade on to the end of the second day, over a dividend and a split; the faults go on."""
     for step in range(40):
         market.advance(at(FRIDAY, "15:10") + timedelta(minutes=5 * step))
         _send(market, f"second-{step}", step)
@@ -145,6 +154,8 @@ def test_a_rehearsal_has_everything_in_it(once: bytes) -> None:
         assert f'"kind":"{kind}"'.encode() in once
     for event in ("fill", "canceled", "rejected", "new"):
         assert f'"event":"{event}"'.encode() in once
+    for rule in ("after the break", "orders after the break"):
+        assert f'"rule":"{rule}"'.encode() in once
     assert once.count(b"\n") > 150
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tradewright.cli.exchange import serve
-from tradewright.cli.serving import Serving
+from tradewright.cli.exchange.commands import serve
+from tradewright.cli.exchange.serving import Serving
 from tradewright.core.errors import InvalidInput, MissingData
 
 SERVE = [str(Path(sys.executable).with_name("tradewright")), "exchange", "serve"]

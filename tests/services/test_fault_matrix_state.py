@@ -250,11 +250,10 @@ async def test_row_58_a_split_overnight(stage: Stage) -> None:
     (after,) = await stage.get("/v2/positions")
     assert (before["qty"], after["qty"]) == ("10", "40")
     assert Decimal(after["avg_entry_price"]) * 4 == Decimal(before["avg_entry_price"])
-    found = await stage.order(resting["id"])
-    if found["status"] == "new":
-        assert (found["qty"], found["limit_price"]) == ("40", "12.5")
-    else:
-        assert found["status"] in {"canceled", "replaced"}
+    before = await stage.order(resting["id"])
+    assert before["status"] == "replaced"
+    found = await stage.order(before["replaced_by"])
+    assert (found["qty"], found["limit_price"], found["replaces"]) == ("40", "12.5", before["id"])
 
 
 async def test_row_59_a_symbol_changes(stage: Stage) -> None:

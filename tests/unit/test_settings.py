@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from tradewright.broking import PAPER_HOST
 from tradewright.core.errors import ConfigError
-from tradewright.settings import ALIASES, PAPER_HOST, environment_names, load_settings
+from tradewright.settings import ALIASES, environment_names, load_settings
 
 LIVE = {
     "ALPACA_BASE_URL": "https://api.alpaca.markets",
@@ -207,3 +208,45 @@ def test_two_names_of_one_key_may_agree() -> None:
     settings = load_settings(given | {"ALPACA_API_SECRET_KEY": "secret"})
     assert settings.alpaca_api_key_id is not None
     assert settings.alpaca_api_key_id.get_secret_value() == "one-key"
+
+
+def test_a_rehearsal_exchange_is_named_once() -> None:
+    settings = load_settings({"ALPACA_BASE_URL": "http://127.0.0.1:8010/"})
+    assert (settings.is_rehearsal, settings.is_live) == (True, False)
+    assert settings.data_url == "http://127.0.0.1:8010"
+    assert settings.stream_url == "ws://127.0.0.1:8010"
+    theirs = load_settings({})
+    assert theirs.data_url == "https://data.alpaca.markets"
+    assert theirs.stream_url == "wss://stream.data.alpaca.markets"
+    other = load_settings({"ALPACA_DATA_URL": "https://data.sandbox.alpaca.markets"})
+    assert other.data_url == "https://data.sandbox.alpaca.markets"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALPACA_DATA_URL", "http://data.alpaca.markets"),
+        ("ALPACA_STREAM_URL", "https://stream.data.alpaca.markets"),
+        ("ALPACA_STREAM_URL", "ws://stream.data.alpaca.markets"),
+        ("ALPACA_FEED", "cta"),
+        ("ALPACA_DATA_DELAY_SECONDS", "-1"),
+        ("ALPACA_DATA_DELAY_SECONDS", "nan"),
+        ("ALPACA_REQUESTS_PER_MINUTE", "9"),
+        ("ALPACA_DATA_REQUESTS_PER_MINUTE", "0"),
+        ("ALPACA_HANDSHAKES_PER_MINUTE", "0"),
+        ("ALPACA_REQUEST_TIMEOUT_SECONDS", "0"),
+        ("ALPACA_QUIET_SECONDS", "inf"),
+        ("ALPACA_MAX_SKEW_SECONDS", "0"),
+    ],
+)
+def test_manners_that_do_not_fit_name_their_setting(name: str, value: str) -> None:
+    assert name in refusal({name: value})
+
+
+def test_keys_of_another_kind_of_account_are_refused() -> None:
+    paper = {"ALPACA_API_KEY_ID": "PKABC", "ALPACA_API_SECRET_KEY": "s"}
+    live = {"ALPACA_API_KEY_ID": "AKABC", "ALPACA_API_SECRET_KEY": "s"}
+    assert load_settings(paper).alpaca_api_key_id is not None
+    assert load_settings(LIVE | live).is_live
+    assert "is a paper key but ALPACA_BASE_URL is the live host" in refusal(LIVE | paper)
+    assert "is a live key but ALPACA_BASE_URL is the paper host" in refusal(live)

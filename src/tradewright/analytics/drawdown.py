@@ -102,3 +102,21 @@ def max_drawdown(equity: FloatArray) -> Drawdown:
     if np.isnan(equity).any():
         return Drawdown(float("nan"), 0, 0, None, 0)
     return max(found, key=lambda fall: fall.depth, default=Drawdown(0.0, 0, 0, 0, 0))
+
+
+def ulcer_index(equity: FloatArray) -> float:
+    """Root mean square of the drawdowns, sqrt(1/n · Σ D_t²).
+
+    Args:
+        equity: As for `drawdowns`.
+
+    Returns:
+        A fraction; 0 if equity never fell, NaN if it holds a NaN.
+
+    Raises:
+        InvalidInput: As for `drawdowns`.
+
+    Reference:
+        P. G. Martin and B. B. McCann, "The investor's guide to Fidelity funds", 1989.
+    """
+    return float(np.sqrt(np.mean(drawdowns(equity) ** 2)))

@@ -19,6 +19,7 @@ import polars as pl
 
 from tradewright.analytics.drawdown import drawdowns
 from tradewright.backtest.report import write_report
+from tradewright.backtest.report.statistics import statistics
 from tradewright.backtest.summary import session_curve, summary
 from tradewright.core.errors import ConfigError, InvalidInput
 
@@ -75,6 +76,7 @@ class RunFolder:
         """
         latest = self.root / LATEST
         self._check(latest)
+        measured = statistics(result, market, session_curve(result, market))
         known = summary(self.run_id, result, market, paper=paper, seconds=provenance.seconds)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,7 @@ class RunFolder:
                 _write_tables(staged, result, market, paper)
                 _write_json(staged / "spec.json", _spec(self.run_id, result, market, provenance))
                 _write_json(staged / "summary.json", known)
+                _write_json(staged / "statistics.json", measured)
                 _sync([*staged.iterdir(), staged])
                 staged.rename(self.path)
                 link = Path(outer) / LATEST

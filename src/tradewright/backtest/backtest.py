@@ -2,13 +2,13 @@
 
 The loop performs the engine's commands at the simulated venue and nothing else; every decision,
 check and booking is the engine's. Only rows in which orders work are shown to the venue, since
-the others cannot concern it.
+the others cannot concern it; and where none works, only rows in which the strategy may change
+its mind, if it says which those are, are shown to the engine.
 """
 
 from __future__ import annotations
 
 import gc
-from array import array
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -80,54 +80,51 @@ class Result:
     rows: int
 
 
-class _Changes:
-    # A number that changes at some rows. The exact numbers are kept as they come, and become
-    # floats all at once.
-    def __init__(self) -> None:
-        self._rows = array("q")
-        self._values = [ZERO]
-
-    def add(self, row: int, value: Decimal) -> None:
-        self._rows.append(row)
-        self._values.append(value)
-
-    def steps(self, first: int, stop: int) -> FloatArray:
-        rows, values = np.array(self._rows), np.array([float(value) for value in self._values])
-        return values[np.searchsorted(rows, np.arange(first, stop), side="right")]
-
-
 class Tape:
     """What was held when: cash and quantities, noted whenever they may have changed."""
 
     def __init__(self, first: int) -> None:
         """Begin at a row."""
-        self._cash = _Changes()
-        self._quantities: dict[InstrumentId, _Changes] = {}
+        # Exact numbers as they come; they become floats all at once.
+        self._notes: list[tuple[int, Decimal, InstrumentId, Decimal]] = []
         self._first = first
 
     def note(self, row: int, ledger: Ledger, instrument: InstrumentId) -> None:
         """Note the book after something was booked on an instrument."""
-        self._cash.add(row, ledger.cash)
-        if instrument:
-            changes = self._quantities.get(instrument)
-            if changes is None:
-                changes = self._quantities[instrument] = _Changes()
-            changes.add(row, ledger.quantities.get(instrument, ZERO))
+        held = ledger.quantities.get(instrument, ZERO)
+        self._notes.append((row, ledger.cash, instrument, held))
 
     def curve(self, market: MarketData, stop: int) -> tuple[FloatArray, FloatArray]:
         """Return equity and gross invested value at the close of each row, shape (rows,)."""
         frame, first = market.frame, self._first
-        cash = self._cash.steps(first, stop)
-        equity, gross = cash, np.zeros(stop - first)
+        rows = range(first, stop)
+        equity = _steps([(row, cash) for row, cash, _, _ in self._notes], rows)
+        gross = np.zeros(len(rows))
         splits = split_growth(frame, market.actions)
-        for instrument, changes in self._quantities.items():
+        for instrument, changes in self._quantities().items():
             column = frame.index(instrument)
             marks = _filled(frame.close[:stop, column] * splits[:stop, column])
-            value = changes.steps(first, stop) * marks[first:] / splits[first:stop, column]
+            value = _steps(changes, rows) * marks[first:] / splits[first:stop, column]
             value = np.where(np.isnan(value), 0.0, value)
             equity = equity + value
             gross += np.abs(value)
         return equity, gross
+
+    def _quantities(self) -> dict[InstrumentId, list[tuple[int, Decimal]]]:
+        found: dict[InstrumentId, list[tuple[int, Decimal]]] = {}
+        for row, _, instrument, held in self._notes:
+            if instrument:
+                found.setdefault(instrument, []).append((row, held))
+        return found
+
+
+def _steps(changes: Sequence[tuple[int, Decimal]], rows: range) -> FloatArray:
+    # The last number that was noted at or before each row, 0 before the first.
+    noted = np.array([row for row, _ in changes], dtype=np.int64)
+    values = np.array([0.0, *(float(value) for _, value in changes)])
+    return np.asarray(
+        values[np.searchsorted(noted, np.arange(rows.start, rows.stop), side="right")]
+    )
 
 
 def _filled(values: FloatArray) -> FloatArray:
@@ -191,7 +188,10 @@ class Backtest:
         total = rows.last - rows.first + 1
         last = rows.last + 1
         actions = self.market.actions
-        for event in Replay(frame, actions, first=rows.first, stop=last, working=working):
+        next_row = self.engine.next_row
+        for event in Replay(
+            frame, actions, first=rows.first, stop=last, working=working, next_row=next_row
+        ):
             kind = type(event)
             if kind is BarClosed:
                 self._row = event.row  # type: ignore[union-attr]

@@ -2,7 +2,8 @@
 
 Within a session: it opens, corporate actions take effect, then each row opens and closes, and
 the session closes. A dividend comes before a split of the same day, since it is paid on the old
-shares. `BarOpened` is for the venue; a strategy learns of a row when it has closed.
+shares. `BarOpened` is for the venue; a strategy learns of a row when it has closed. What is left
+out changes no number of what is shown.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tradewright.core.frozen import maker
 from tradewright.core.market import CashDividend, Delisting, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence, Sized
+    from collections.abc import Callable, Iterator, Sequence, Sized
 
     from tradewright.core.events import BookEvent, Event
     from tradewright.core.frames import BarFrame
@@ -49,12 +50,15 @@ class Replay:
         first: int = 0,
         stop: int | None = None,
         working: Sized | None = None,
+        next_row: Callable[[int], int] | None = None,
     ) -> None:
         """Sort the corporate actions to the sessions in which they take effect.
 
         With `working` given, a row's opening is left out while that is empty: nobody would
-        trade at it.
+        trade at it. With `next_row` too, the rows between a row and its next are left out
+        while `working` is empty, save the last of a session.
         """
+        self._next_row = next_row
         self._working = working
         self._frame = frame
         self._first = first
@@ -78,6 +82,7 @@ class Replay:
         """Yield the events, numbered from 1."""
         frame = self._frame
         shown: Sized = _EVER if self._working is None else self._working
+        next_row = self._next_row
         seq = 0
         if self._first > 0:
             # What closed last is the first news: it can be decided on before anything trades.
@@ -89,15 +94,23 @@ class Replay:
             for event in self.openings(first):
                 seq += 1
                 yield event
-            for row in range(first, stop):
-                seq += 2
+            for row in range(first, stop) if next_row is None else self._rows(first, stop):
+                number = seq + 2 * (row - first)
                 if shown:
-                    yield _opened(frame, row, seq - 1)
-                yield _closed(frame, row, seq)
+                    yield _opened(frame, row, number + 1)
+                yield _closed(frame, row, number + 2)
+            seq += 2 * (stop - first)
             for ending in self.endings(stop - 1):
                 seq += 1
                 yield ending
             yield SessionClosed(session, session.close, seq := seq + 1)
+
+    def _rows(self, first: int, stop: int) -> Iterator[int]:
+        next_row, working = self._next_row, self._working
+        row, last = first - 1, stop - 1
+        while row < last:
+            row = row + 1 if working or next_row is None else min(next_row(row), last)
+            yield row
 
     def _sessions(self) -> Iterator[tuple[int, int]]:
         numbers = self._frame.session[self._first : self._stop]

@@ -18,11 +18,13 @@ from rich.table import Table
 from tradewright.bootstrap import (
     Databases,
     Settings,
+    account_place,
     clock_skew,
     databases,
     load_settings,
     open_stores,
 )
+from tradewright.cli.account import said_of
 from tradewright.cli.show import show_json
 from tradewright.core.errors import TradewrightError
 from tradewright.data.calendars import market_calendar
@@ -48,7 +50,7 @@ class Finding:
 def doctor(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False
 ) -> None:
-    """Look at Python, settings, databases, clock, calendar and disk; say how to mend them."""
+    """Look at Python, settings, databases, clock, calendar, disk and account; say what to mend."""
     try:
         settings = load_settings()
     except TradewrightError as error:
@@ -68,6 +70,7 @@ def findings(settings: Settings) -> list[Finding]:
         _disk(state),
         _calendar(),
         *_databases(settings),
+        *_account(settings),
     ]
 
 
@@ -124,6 +127,27 @@ def _databases(settings: Settings) -> list[Finding]:
         Finding("databases", fine=True, found=f"PostgreSQL and Redis answer ({kind})"),
         Finding("clock", fine, f"{skew:+.3f} s against the database's", remedy),
     ]
+
+
+def _account(settings: Settings) -> list[Finding]:
+    if settings.alpaca_api_key_id is None:
+        return []
+    place = account_place(settings)
+    try:
+        said = asyncio.run(said_of(place, settings))
+    except TradewrightError as error:
+        return [Finding("account", fine=False, found=str(error), remedy="as it says")]
+    clock, blocked = said["clock"], said["blocked"]
+    skew = float(str(clock["skew_seconds"])) if isinstance(clock, dict) else 0.0
+    found = f"{place.url} answers for account {said['account']}"
+    if blocked:
+        remedy = "ask the broker why; nothing but reductions is sent until it ends"
+        return [Finding("account", fine=False, found=f"{found}: {blocked}", remedy=remedy)]
+    if abs(skew) > settings.alpaca_max_skew_seconds and not settings.is_rehearsal:
+        remedy = "synchronise this machine's clock (NTP), or raise ALPACA_MAX_SKEW_SECONDS"
+        told = f"{found}; our clock is {skew:+.3f} s ahead of its"
+        return [Finding("account", fine=False, found=told, remedy=remedy)]
+    return [Finding("account", fine=True, found=found)]
 
 
 async def _opened(found: Databases, settings: Settings) -> float:

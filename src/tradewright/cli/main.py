@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from tradewright import __version__
-from tradewright.cli import data, demo, doctor, exchange, trade
+from tradewright.cli import account, data, demo, doctor, runs, services, strategy, trade
+from tradewright.cli.exchange import commands as exchange
+from tradewright.cli.services import audit, auth, certs, config
 from tradewright.core.errors import (
     ConfigError,
     DataError,
@@ -35,12 +37,25 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(audit.app, name="audit")
+app.add_typer(auth.app, name="auth")
+app.add_typer(certs.app, name="certs")
+app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(exchange.app, name="exchange")
+app.add_typer(runs.report, name="report")
+app.add_typer(runs.runs, name="runs")
+app.add_typer(strategy.app, name="strategy")
+app.command("account")(account.account)
 app.command("demo")(demo.demo)
 app.command("backtest")(trade.backtest)
 app.command("paper-run")(trade.paper_run)
 app.command("doctor")(doctor.doctor)
+app.command("serve")(services.serve)
+app.command("up")(services.up)
+app.command("status")(services.status)
+app.command("logs")(services.logs)
+app.command("down")(services.down)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - called by the option

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from tradewright import __version__
 from tradewright.core.errors import InvalidInput, MissingData, UnknownName
 from tradewright.core.money import parse_decimal
+from tradewright.engine.named import named_strategy
 from tradewright.engine.run import RunSpec
 from tradewright.portfolio.construct import Construction
 from tradewright.portfolio.sizing import FixedFraction, VolatilityTarget
 from tradewright.risk.limits import Limits
-from tradewright.strategies.registry import strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Plan:
     @property
     def timeframe(self) -> Timeframe:
         """The bars that the strategy needs."""
-        return strategy_of(self.strategy, self.parameters).needs.timeframe
+        return named_strategy(self.strategy, self.parameters).needs.timeframe
 
 
 def planned(strategy: str, capital: Decimal, choices: Mapping[str, str]) -> Plan:
@@ -142,11 +142,10 @@ def run_spec(plan: Plan, market: MarketData, first: date | None, last: date | No
 
     The first session then is the one after the strategy's features have their first value.
     """
-    chosen = strategy_of(plan.strategy, plan.parameters)
+    chosen = named_strategy(plan.strategy, plan.parameters)
     frame = market.frame
     if first is None:
-        window = max((feature.window for feature in chosen.needs.features), default=1)
-        first = frame.session_of(min(window, len(frame) - 1)).date
+        first = frame.session_of(min(chosen.needs.rows, len(frame) - 1)).date
     known = frame.sessions[-1].date
     if last is None and first > known:
         what = f"is after the last session ({known}) of {market.label}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tradewright.backtest.backtest import Backtest
+from tradewright.backtest.choice import Way, run_backtest, way_of
 from tradewright.bootstrap import load_market, load_settings
 from tradewright.cli.doctor import findings, show_findings
 from tradewright.cli.keep import keep_run
@@ -50,7 +50,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary alone, a
 def backtest(
     *,
     strategy: Annotated[
-        str, typer.Option("--strategy", help="momentum or sma-cross.")
+        str,
+        typer.Option("--strategy", help="Its name (`strategy list`), or a file of yours: a.py:A."),
     ] = "momentum",
     data: Data = None,
     symbols: Symbols = None,
@@ -67,20 +68,23 @@ def backtest(
             "--set",
             help="name=value: a parameter of the strategy (top=5, rebalance=month), or "
             "commission, slippage_bps, volume_share, sizing (fraction, volatility), fraction, "
-            "target_volatility, min_trade.",
+            "target_volatility, min_trade, engine (events: the one that trades live; arrays: the "
+            "compiled path, equal to it; auto: arrays where they can).",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a strategy over history with the engine that trades live; write a run folder."""
     settings = load_settings()
-    plan = planned(strategy, amount(capital, "--capital"), pairs(choices))
+    chosen = pairs(choices)
+    way = way_of(chosen.pop("engine", Way.EVENTS))
+    plan = planned(strategy, amount(capital, "--capital"), chosen)
     steps = Steps(quiet=as_json)
     with steps.step("load", "Load the market"):
         market = load_market(data, symbols=symbols_of(symbols), timeframe=plan.timeframe)
         spec = run_spec(plan, market, day(start, "--from"), day(end, "--to"))
     with steps.step("backtest", f"Backtest {strategy}") as progress:
-        result = Backtest(spec, market).run(progress)
+        result = run_backtest(spec, market, way, progress)
     with steps.step("report", "Write the run folder"):
         folder, body = keep_run(settings.runs_dir, result, market, steps.seconds)
     _show(body, folder, as_json=as_json)

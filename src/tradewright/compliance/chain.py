@@ -1,7 +1,8 @@
-"""The hash chain of the journal: how entries are linked, and how a break is found.
+"""The hash chain of journal and audit log: how entries are linked, and how a break is found.
 
 A chain alone does not show that its tail was cut off or that its owner rewrote it from some
 entry on: both need a head that was noted elsewhere, so `verify` takes the heads that are known.
+Each chain has a domain of its own, so that entries of one are no entries of another.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tradewright.core.errors import InvalidInput
 from tradewright.core.records import JournalEntry, JsonValue, Note
 
 DOMAIN = "tradewright/journal/1"
+AUDIT_DOMAIN = "tradewright/audit/1"
+SPOOL_DOMAIN = "tradewright/audit-spool/1"
 _LENGTH_BYTES = 8
 
 
@@ -29,7 +32,12 @@ class Head:
     hash: str
 
 
-GENESIS = Head(0, hashlib.sha256(DOMAIN.encode()).hexdigest())
+def genesis(domain: str = DOMAIN) -> Head:
+    """The head of a chain that has no entry yet."""
+    return Head(0, hashlib.sha256(domain.encode()).hexdigest())
+
+
+GENESIS = genesis()
 
 
 class Fault(StrEnum):
@@ -64,23 +72,32 @@ def canonical(value: JsonValue | Mapping[str, JsonValue]) -> str:
     return json.dumps(_exact(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def link(note: Note, previous: Head = GENESIS) -> JournalEntry:
-    """Link a note behind the entry at `previous`; the body is kept as it will be read back."""
+def link(note: Note, previous: Head | None = None, *, domain: str = DOMAIN) -> JournalEntry:
+    """Link a note behind the entry at `previous`, or as the first of its chain.
+
+    The body is kept as it will be read back.
+
+    Raises:
+        InvalidInput: The note cannot be written exactly.
+    """
+    previous = previous or genesis(domain)
     for field, text in (("actor", note.actor), ("kind", note.kind)):
         if not text or not text.isprintable():
             raise InvalidInput(field, text, "is empty or not printable")
     at = require_utc(note.at).astimezone(UTC)
     written = canonical(note.body)
     seq = previous.seq + 1
-    digest = _digest(seq, at, note.actor, note.kind, written, previous.hash)
+    digest = _digest(domain, seq, at, note.actor, note.kind, written, previous.hash)
     return JournalEntry(seq, at, note.actor, note.kind, json.loads(written), previous.hash, digest)
 
 
-def link_all(notes: Iterable[Note], previous: Head = GENESIS) -> tuple[JournalEntry, ...]:
+def link_all(
+    notes: Iterable[Note], previous: Head | None = None, *, domain: str = DOMAIN
+) -> tuple[JournalEntry, ...]:
     """Link notes one behind the other."""
     entries: list[JournalEntry] = []
     for note in notes:
-        entry = link(note, previous)
+        entry = link(note, previous, domain=domain)
         entries.append(entry)
         previous = head(entry)
     return tuple(entries)
@@ -92,21 +109,27 @@ def head(entry: JournalEntry) -> Head:
 
 
 def verify(
-    entries: Iterable[JournalEntry], *, after: Head = GENESIS, known: Sequence[Head] = ()
+    entries: Iterable[JournalEntry],
+    *,
+    after: Head | None = None,
+    known: Sequence[Head] = (),
+    domain: str = DOMAIN,
 ) -> Break | None:
     """The first break of a chain, None when it holds.
 
     Args:
         entries: The chain in order, beginning behind `after`.
-        after: The entry before the first, which is trusted.
+        after: The entry before the first, which is trusted; None for a chain from its start.
         known: Heads noted elsewhere; without one a cut tail cannot be seen.
+        domain: That of the chain.
     """
+    after = after or genesis(domain)
     expected = {noted.seq: noted.hash for noted in known}
     if expected.get(after.seq, after.hash) != after.hash:
         return Break(after.seq, Fault.REWRITTEN)
     previous = after
     for entry in entries:
-        fault = _fault(entry, previous, expected)
+        fault = _fault(entry, previous, expected, domain)
         if fault is not None:
             return Break(previous.seq + 1, fault)
         previous = head(entry)
@@ -115,33 +138,37 @@ def verify(
     return None
 
 
-def _fault(entry: JournalEntry, previous: Head, expected: Mapping[int, str]) -> Fault | None:
+def _fault(
+    entry: JournalEntry, previous: Head, expected: Mapping[int, str], domain: str
+) -> Fault | None:
     if entry.seq != previous.seq + 1:
         return Fault.NUMBER
     if entry.previous != previous.hash:
         return Fault.LINK
-    if entry.hash != _hash_of(entry):
+    if entry.hash != _hash_of(entry, domain):
         return Fault.CONTENT
     if expected.get(entry.seq, entry.hash) != entry.hash:
         return Fault.REWRITTEN
     return None
 
 
-def _hash_of(entry: JournalEntry) -> str:
+def _hash_of(entry: JournalEntry, domain: str) -> str:
     try:
         written = canonical(entry.body)
     except InvalidInput:
         # A body that could never have been linked has no hash.
         return ""
-    return _digest(entry.seq, entry.at, entry.actor, entry.kind, written, entry.previous)
+    return _digest(domain, entry.seq, entry.at, entry.actor, entry.kind, written, entry.previous)
 
 
-def _digest(seq: int, at: datetime, actor: str, kind: str, body: str, previous: str) -> str:
+def _digest(
+    domain: str, seq: int, at: datetime, actor: str, kind: str, body: str, previous: str
+) -> str:
     moment = at.astimezone(UTC).isoformat(timespec="microseconds")
     payload = hashlib.sha256(body.encode()).hexdigest()
     digest = hashlib.sha256()
     # Each fact behind its length, so that no two lists of facts are written alike.
-    for fact in (DOMAIN, str(seq), moment, actor, kind, payload, previous):
+    for fact in (domain, str(seq), moment, actor, kind, payload, previous):
         data = fact.encode()
         digest.update(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
     return digest.hexdigest()

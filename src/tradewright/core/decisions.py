@@ -21,6 +21,7 @@ class RefusalCode(StrEnum):
 
     SWITCH_UNKNOWN = "switch_unknown"
     SWITCH_ENGAGED = "switch_engaged"
+    VENUE_UNFIT = "venue_unfit"
     MARKET_UNKNOWN = "market_unknown"
     MARKET_CLOSED = "market_closed"
     INSTRUMENT_UNKNOWN = "instrument_unknown"
@@ -47,6 +48,7 @@ class RefusalCode(StrEnum):
 _MEANINGS: Mapping[RefusalCode, str] = {
     RefusalCode.SWITCH_UNKNOWN: "The kill switch could not be read; unknown counts as engaged.",
     RefusalCode.SWITCH_ENGAGED: "The kill switch is engaged and the order does not only reduce.",
+    RefusalCode.VENUE_UNFIT: "The venue cannot be heard or relied on; only reductions may pass.",
     RefusalCode.MARKET_UNKNOWN: "The calendar does not cover this instant.",
     RefusalCode.MARKET_CLOSED: "The market is closed for an order of this time in force.",
     RefusalCode.INSTRUMENT_UNKNOWN: "The instrument is not among those loaded.",

@@ -3,6 +3,7 @@
 TradewrightError
 ├── ConfigError                      fix it and start again; the process does not start
 ├── InvalidInput (ValueError)        the caller broke a stated rule
+│   └── ArraysRefused                the compiled path cannot run it equally: use the events
 ├── DataError                        the number cannot be trusted
 │   ├── MissingData · StaleData · QualityFailure · ChecksumMismatch
 │   └── LookAhead                    asked for what was not yet known
@@ -14,7 +15,16 @@ TradewrightError
 ├── VenueError
 │   ├── VenueUnavailable · RateLimited(retry_after)      try again: same id
 │   └── VenueRejected(code)                              do not
-└── SafetyError                      state of a switch cannot be known: act as if engaged
+├── SafetyError                      state of a switch cannot be known: act as if engaged
+│   └── LimiterUnavailable           how often was asked cannot be known: refuse what adds risk
+├── PeerError                        one of our own services did not do what was asked
+│   ├── PeerUnavailable              no readable answer: it may or may not have been done
+│   └── PeerRefused(code)            it was understood and refused
+└── AccessError
+    ├── NotAuthenticated(code)       who asks is not known: show it, or show it again
+    ├── NotPermitted                 who asks is known and may not
+    ├── LastAdmin                    nobody could mend accounts any more
+    └── LimitReached(retry_after)    asked too often: wait, then ask again
 
 Constructors take the objects and compose the sentence; the objects stay as attributes.
 """
@@ -177,6 +187,84 @@ class SafetyError(TradewrightError):
         super().__init__(what)
 
 
+class LimiterUnavailable(SafetyError):
+    """How often was asked cannot be known, so what adds risk is refused."""
+
+
+class PeerError(TradewrightError):
+    """One of our own services did not do what was asked."""
+
+
+class PeerUnavailable(PeerError):
+    """No answer, or none that can be read: whether it was done is unknown."""
+
+    def __init__(self, service: str, what: str) -> None:
+        """Name the `service` and `what` went wrong."""
+        self.service = service
+        self.what = what
+        super().__init__(f"{service}: {what}")
+
+
+class PeerRefused(PeerError):
+    """The service understood and refused; asking the same again will not help."""
+
+    def __init__(self, service: str, status: int, code: str, detail: str) -> None:
+        """Name the `service`, the `status` and stable `code` of its answer, and what it said."""
+        self.service = service
+        self.status = status
+        self.code = code
+        self.detail = detail
+        super().__init__(f"{service}: refused ({code}): {detail}")
+
+
+class AccessError(TradewrightError):
+    """Whoever asks is not let in."""
+
+
+class NotAuthenticated(AccessError):
+    """Who asks is not known."""
+
+    def __init__(self, code: str, what: str) -> None:
+        """Name the stable `code` and say `what` is wrong with what was shown, never quoting it."""
+        self.code = code
+        self.what = what
+        super().__init__(f"{code}: {what}")
+
+
+class NotPermitted(AccessError):
+    """Who asks is known and may not do this."""
+
+    def __init__(self, who: str, what: str, code: str = "not_permitted") -> None:
+        """Name the principal, `what` it may not do and the stable `code`."""
+        self.who = who
+        self.what = what
+        self.code = code
+        super().__init__(f"{who} may not {what}")
+
+
+class LastAdmin(AccessError):
+    """Nobody would be left who may mend accounts; nothing was done."""
+
+    def __init__(self, name: str) -> None:
+        """Name the admin who is the last."""
+        self.name = name
+        super().__init__(f"{name} is the last admin; make another one first")
+
+
+class LimitReached(AccessError):
+    """Asked too often; nothing was done."""
+
+    def __init__(self, limit: str, most: int, window_seconds: int, retry_after: float) -> None:
+        """Name the `limit`, how many are allowed in its window, and the seconds to wait."""
+        self.limit = limit
+        self.most = most
+        self.window_seconds = window_seconds
+        self.retry_after = retry_after
+        super().__init__(
+            f"{limit}: at most {most} in {window_seconds} s; try again in {retry_after:.0f} s"
+        )
+
+
 class UnknownName(InvalidInput):
     """A name is not in its registry."""
 
@@ -185,3 +273,12 @@ class UnknownName(InvalidInput):
         self.known = tuple(known)
         listed = ", ".join(sorted(known)[:20]) or "none"
         super().__init__(field, value, "is not known", f"choose one of: {listed}")
+
+
+class ArraysRefused(InvalidInput):
+    """The compiled path cannot run a spec so that it equals the engine that trades."""
+
+    def __init__(self, reason: str) -> None:
+        """Say why not."""
+        self.reason = reason
+        super().__init__("engine", "arrays", f"cannot run this equally: {reason}", "use events")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from tradewright.core.decisions import Approved, Refusal
+from tradewright.core.errors import InvalidInput
 from tradewright.core.frozen import frozen
 from tradewright.core.orders import Fill, OrderEventKind, OrderStatus
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from tradewright.core.frames import BarFrame
-    from tradewright.core.ids import InstrumentId, OrderId, VenueOrderId
+    from tradewright.core.ids import FillId, InstrumentId, OrderId, VenueOrderId
     from tradewright.core.market import CashDividend, Delisting, Quote, Split
-    from tradewright.core.money import Money
+    from tradewright.core.money import Money, Price, Quantity
     from tradewright.core.session import Session
 
 
@@ -236,6 +237,31 @@ class Failed:
 
 
 @frozen
+class FillReversed:
+    """The venue took execution `fill` back, or changed it: `instead` then counts in its place.
+
+    `quantity` and `price` are those of `instead`; the fee stays what it was.
+    """
+
+    order: OrderId
+    at: datetime
+    fill: FillId
+    instead: FillId | None = None
+    quantity: Quantity | None = None
+    price: Price | None = None
+    venue_id: VenueOrderId | None = None
+    seq: int = 0
+    reason: str = ""
+    kind: ClassVar[Literal[OrderEventKind.REVERSED]] = OrderEventKind.REVERSED
+
+    def __post_init__(self) -> None:
+        """Refuse a change that does not say to what."""
+        changed = (self.instead is None, self.quantity is None, self.price is None)
+        if any(changed) and not all(changed):
+            raise InvalidInput("instead", self.instead, "goes with a quantity and a price")
+
+
+@frozen
 class SplitApplied:
     """A split took effect; `reference` is the last close before it, unadjusted."""
 
@@ -286,6 +312,16 @@ class SwitchChanged:
 
 
 @frozen
+class VenueChanged:
+    """The venue became fit for orders that add exposure, or unfit (`fit` False): `reason` why."""
+
+    fit: bool
+    at: datetime
+    reason: str = ""
+    seq: int = 0
+
+
+@frozen
 class TradabilityChanged:
     """An instrument was halted or resumed."""
 
@@ -309,6 +345,7 @@ OrderEvent: TypeAlias = (
     | Expired
     | Replaced
     | Failed
+    | FillReversed
 )
 BookEvent: TypeAlias = SplitApplied | DividendPaid | Delisted | CashMoved
 MarketEvent: TypeAlias = (
@@ -320,7 +357,7 @@ MarketEvent: TypeAlias = (
     | TimerFired
     | TradabilityChanged
 )
-Event: TypeAlias = MarketEvent | OrderEvent | BookEvent | SwitchChanged
+Event: TypeAlias = MarketEvent | OrderEvent | BookEvent | SwitchChanged | VenueChanged
 
 
 @frozen

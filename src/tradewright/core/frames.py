@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+SignArray: TypeAlias = NDArray[np.int8]
 
 FIELDS: Final = ("open", "high", "low", "close", "volume")
 NANOSECONDS: Final = 1_000_000_000
@@ -39,7 +41,9 @@ def to_nanos(at: datetime) -> int:
     return whole * NANOSECONDS + at.microsecond * _NANOS_PER_MICRO
 
 
-@lru_cache(maxsize=1024)
+# The same instant is asked for by several at once, and then no more: a cache that is small stays
+# in the processor's own.
+@lru_cache(maxsize=32)
 def from_nanos(nanos: int) -> datetime:
     """Turn nanoseconds since 1970 into an aware UTC time (microseconds)."""
     seconds, rest = divmod(nanos, NANOSECONDS)
@@ -110,6 +114,10 @@ class BarFrame:
             return self._index[instrument]
         except KeyError:
             raise MissingData("frame", f"has no column for {instrument}") from None
+
+    def find(self, instrument: InstrumentId) -> int | None:
+        """Return the column of an instrument, None if it has none."""
+        return self._index.get(instrument)
 
     def __contains__(self, instrument: object) -> bool:
         """Say whether the instrument has a column."""
@@ -185,10 +193,6 @@ class BarFrame:
     def row_at(self, at: datetime) -> int:
         """Return the last row known at `at`, -1 before the first."""
         return int(np.searchsorted(self.known_at, to_nanos(at), side="right")) - 1
-
-    def until(self, at: datetime) -> BarFrame:
-        """Return the rows known at `at`."""
-        return self.rows(0, self.row_at(at) + 1)
 
     def columns(self, instruments: Sequence[InstrumentId]) -> BarFrame:
         """Return the same rows for some of the instruments."""

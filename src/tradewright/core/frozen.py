@@ -57,7 +57,7 @@ def _function(made: Any, name: str, *before: str) -> Any:  # noqa: ANN401 - gene
         lines.append("self.__post_init__()")
     lines.append("return self")
     body = "\n    ".join(lines)
-    exec(f"def {name}({', '.join(parameters)}):\n    {body}\n", names)  # noqa: S102
+    exec(f"def {name}({', '.join(parameters)}):\n    {body}\n", names)  # noqa: S102  # nosec B102
     function = names[name]
     function.__qualname__ = f"{made.__qualname__}.{name}"
     function.__doc__ = f"Make a {made.__name__}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tradewright.core.errors import InvalidInput
 from tradewright.core.money import Currency, Money, Price, Quantity
@@ -26,9 +26,19 @@ class AssetClass(StrEnum):
     US_EQUITY = "us_equity"
 
 
+class FormerSymbol(NamedTuple):
+    """A symbol that an instrument had up to `last`, which is included."""
+
+    symbol: str
+    last: date
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """A listed security; `tick` holds from one dollar up, 0.0001 below (Rule 612)."""
+    """A listed security; `tick` holds from one dollar up, 0.0001 below (Rule 612).
+
+    `former` are the symbols that it had before `symbol`, oldest first.
+    """
 
     id: InstrumentId
     symbol: str
@@ -42,6 +52,7 @@ class Instrument:
     tradable: bool = True
     listed: date | None = None
     delisted: date | None = None
+    former: tuple[FormerSymbol, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be traded at all."""
@@ -66,6 +77,15 @@ class Instrument:
     def notional(self, price: Decimal, quantity: Decimal) -> Money:
         """Return the exact value of `quantity` at `price`."""
         return Money(price * quantity * self.multiplier, self.currency)
+
+    @property
+    def is_fractionable(self) -> bool:
+        """Say whether parts of a share can be traded."""
+        return self.lot < _ONE
+
+    def symbol_on(self, day: date) -> str:
+        """Return the symbol that the instrument had on a date."""
+        return next((name for name, last in self.former if day <= last), self.symbol)
 
     def is_listed(self, on: date) -> bool:
         """Say whether the instrument could trade on a date."""

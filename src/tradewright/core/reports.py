@@ -41,3 +41,15 @@ class VenueAccount:
     buying_power: Decimal
     positions: Mapping[InstrumentId, Decimal]
     trading_blocked: bool = False
+    number: str = ""
+
+
+@frozen
+class VenueStanding:
+    """What a venue says of itself: why it refuses our orders, if it does, and its clock.
+
+    `skew_seconds` is how far our clock is ahead of the venue's.
+    """
+
+    blocked: str
+    skew_seconds: float

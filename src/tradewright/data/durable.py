@@ -10,14 +10,15 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tradewright.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 _STAGED = ".staged"
 _DECIDED = ".decided"
@@ -63,6 +64,30 @@ def settle(folder: Path) -> None:
             f"{folder} holds a write that was cut short and cannot be finished: {error}",
             "make the folder writable",
         ) from error
+
+
+def write_file(path: Path, content: bytes, mode: int) -> None:
+    """Put a file in its place whole and durably, open to nobody else while it is written.
+
+    Raises:
+        ConfigError: The folder cannot be written; what was there is there still.
+    """
+    draft = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(prefix=".draft-", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        if draft:
+            Path(draft).unlink(missing_ok=True)
+        what = f"{path} cannot be written: {error.strerror}"
+        raise ConfigError(what, "make room, or choose another folder") from error
 
 
 @contextmanager

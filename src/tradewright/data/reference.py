@@ -1,6 +1,7 @@
 """Instruments and corporate actions as rows of text, in the one form in which stores keep them.
 
 A ratio is written as a fraction ("4", "3/2") and an amount as a decimal, so both come back exact.
+Former symbols are written with their last dates ("FB 2022-06-08"), separated by semicolons.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tradewright.core.errors import InvalidInput
 from tradewright.core.ids import InstrumentId
-from tradewright.core.instrument import AssetClass, Instrument
+from tradewright.core.instrument import AssetClass, FormerSymbol, Instrument
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
 from tradewright.core.money import Currency, parse_decimal
 
@@ -29,6 +30,8 @@ _YES: Final = {"true": True, "false": False}
 def instrument_row(instrument: Instrument) -> Row:
     """Write an instrument; what is None is left out."""
     values = {name: getattr(instrument, name) for name in INSTRUMENT_FIELDS}
+    former = "; ".join(f"{symbol} {last}" for symbol, last in instrument.former)
+    values["former"] = former or None
     return {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in values.items()
@@ -96,6 +99,11 @@ def parse_action(row: Mapping[str, str]) -> CorporateAction:
         raise InvalidInput("action", dict(row), f"cannot be read: {error}") from error
 
 
+def _former(text: str) -> tuple[FormerSymbol, ...]:
+    pairs = [part.split() for part in text.split(";")]
+    return tuple(FormerSymbol(symbol, date.fromisoformat(last)) for symbol, last in pairs)
+
+
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "id": InstrumentId,
     "symbol": str,
@@ -109,4 +117,5 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "tradable": lambda text: _YES[text.lower()],
     "listed": date.fromisoformat,
     "delisted": date.fromisoformat,
+    "former": _former,
 }

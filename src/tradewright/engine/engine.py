@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, get_args
 
+import numpy as np
+
 from tradewright.core.decisions import Approved, Refusal
 from tradewright.core.errors import MissingData
 from tradewright.core.events import (
@@ -24,27 +26,33 @@ from tradewright.core.events import (
     Submit,
     SwitchChanged,
     TradabilityChanged,
+    VenueChanged,
 )
 from tradewright.core.frozen import maker
 from tradewright.core.money import ZERO
 from tradewright.engine.view import InstantView
+from tradewright.execution.corrections import entries, folded
+from tradewright.execution.desk import QUIET
 from tradewright.portfolio.construct import Construction, Holdings, construct
 from tradewright.risk.checks import RiskContext
 from tradewright.risk.reservation import Exposure
 from tradewright.risk.switches import Switches
+from tradewright.strategies.strategy import Selective
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
     from tradewright.core.events import Command, Event
+    from tradewright.core.frames import IntArray
     from tradewright.core.ids import InstrumentId
     from tradewright.core.instrument import Instrument
-    from tradewright.core.orders import Order
+    from tradewright.core.orders import Order, Side
     from tradewright.core.session import Session
     from tradewright.core.signals import Target
     from tradewright.data.history import History
     from tradewright.engine.view import Served
+    from tradewright.execution.corrections import Break, Reversal
     from tradewright.execution.desk import Applied, Desk
     from tradewright.portfolio.costs import Commission
     from tradewright.portfolio.ledger import Ledger
@@ -73,6 +81,7 @@ class _Market(NamedTuple):
     trades_on: date | None
 
 
+_NOTHING: Final[Mapping[InstrumentId, Decimal]] = {}
 _UNKNOWN_MARKET: Final = _Market(is_open=None, trades_on=None)
 
 
@@ -80,44 +89,67 @@ _Mark: TypeAlias = "tuple[Decimal | None, int, Decimal | None]"
 _UNMARKED: Final[_Mark] = (None, 0, None)
 
 
-class _Marks:
+class _Marks(dict["InstrumentId", "_Mark"]):
     # Last price, its age in rows and what a unit counts in the book: looked up once an
-    # instrument and row.
+    # instrument and row. `now` comes before any reading, and forgets those of another row.
+    __slots__ = ("_history", "_instruments", "_ledger", "_row")
+
     def __init__(
         self, history: History, instruments: Mapping[InstrumentId, Instrument], ledger: Ledger
     ) -> None:
+        super().__init__()
         self._history = history
         self._instruments = instruments
         self._ledger = ledger
-        self._known: dict[InstrumentId, _Mark] = {}
         self._row = history.row
 
-    def mark(self, instrument: InstrumentId) -> _Mark:
-        """Return price, age and value."""
+    def now(self) -> _Marks:
+        """Return the marks of the row that is known now."""
         row = self._history.row
         if row != self._row:
-            self._known.clear()
+            self.clear()
             self._row = row
-        known = self._known.get(instrument)
-        return self._look_up(instrument) if known is None else known
+        return self
 
-    def _look_up(self, instrument: InstrumentId) -> _Mark:
-        frame = self._history.frame
-        found = self._history.price(frame.index(instrument)) if instrument in frame else None
+    def __missing__(self, instrument: InstrumentId) -> _Mark:
+        """Look an instrument up."""
+        column = self._history.frame.find(instrument)
+        found = None if column is None else self._history.price(column)
         mark = _UNMARKED
         if found is not None:
             price, age = found
             mark = (price, age, price * self._instruments[instrument].multiplier)
-        self._known[instrument] = mark
+        self[instrument] = mark
         return mark
 
     def value(self, instrument: InstrumentId) -> Decimal | None:
         """Return what one unit counts in the book."""
-        return self.mark(instrument)[2]
+        return self[instrument][2]
+
+    def exposure(self, working: Iterable[tuple[InstrumentId, Side, Decimal]] = ()) -> Exposure:
+        """Return the account's exposure at the marks, with what is working."""
+        return Exposure(self._ledger.cash, self._ledger.quantities, working, self.value)
 
     def equity(self) -> Decimal | None:
         """Return cash and positions at the last prices."""
-        return Exposure(self._ledger.cash, self._ledger.quantities, (), self.value).equity
+        return self.now().exposure().equity
+
+
+def _netted(
+    working: Iterable[tuple[InstrumentId, Side, Decimal]],
+) -> Mapping[InstrumentId, Decimal]:
+    pending: dict[InstrumentId, Decimal] = {}
+    for name, side, quantity in working:
+        pending[name] = pending.get(name, ZERO) + side.sign * quantity
+    return pending
+
+
+def _next_wakes(strategy: Selective, served: Served) -> IntArray:
+    # The first row from each on in which the strategy wakes; the number of rows if none follows.
+    wakes = strategy.wakes(served.features)
+    rows = np.arange(len(wakes) + 1)
+    rows[:-1][~wakes] = len(wakes)
+    return np.minimum.accumulate(rows[::-1])[::-1]
 
 
 class Engine:
@@ -139,6 +171,8 @@ class Engine:
         self.ledger = ledger
         self.switches = Switches()
         self._decide = strategy.decide
+        self._wakes = _next_wakes(strategy, served) if isinstance(strategy, Selective) else None
+        self._silent = False
         self._apply = desk.apply
         self._open = desk.open
         self._known = served.frame.known
@@ -151,8 +185,11 @@ class Engine:
         self._rules = rules
         self._first, self._stop = decides.start, decides.stop
         self._halted: set[InstrumentId] = set()
+        self._breaks: list[tuple[int, Break]] = []
         self._marks = _Marks(served.history, instruments, ledger)
-        self._view = InstantView(served, -1, ledger.quantities, self._marks.equity)
+        self._view = InstantView(
+            served, -1, ledger.quantities, self._marks.equity, ledger.positions
+        )
         self._session: Session | None = None
         self._open_market = _UNKNOWN_MARKET
         self._sizing_feature = f"volatility_{rules.construction.sizing.volatility_window}"
@@ -166,22 +203,36 @@ class Engine:
                 return _QUIET
             self._view.row = row
             targets = self._decide(self._view)
+            self._silent = not targets
             return self._place(targets, self._known(row)) if targets else _QUIET
         if type(event) in _ORDER_EVENTS:
             applied = self._apply(event)  # type: ignore[arg-type]
+            if applied is QUIET:
+                return _QUIET
             if applied is not None:
                 if applied.booked is not None:
+                    self._silent = False
                     self._book(applied.booked)
+                elif applied.reversal is not None:
+                    self._silent = False
+                    self._restate(applied.reversal)
                 if not applied.oddity:
                     return _QUIET
             return self._odd(event, applied)  # type: ignore[arg-type]
-        if isinstance(event, _BOOK_EVENTS):
-            self.ledger.apply(event)
-        elif isinstance(event, SwitchChanged):
-            self.switches.apply(event)
-        elif isinstance(event, TradabilityChanged):
-            (self._halted.discard if event.tradable else self._halted.add)(event.instrument)
+        self._take_note(event)
         return _QUIET
+
+    @property
+    def next_row(self) -> Callable[[int], int] | None:
+        """A function from a row to the next at whose close something may be decided.
+
+        None where the strategy has to be asked at every row. What lies between may be left out
+        by a shell for which no order works and nothing is booked in the meantime.
+        """
+        return None if self._wakes is None else self._next_wake
+
+    def _next_wake(self, row: int) -> int:
+        return self._wakes.item(row + 1) if self._silent else row + 1  # type: ignore[union-attr]
 
     def know(self, at: datetime) -> None:
         """Let what closed until `at` be known without deciding: that was done before."""
@@ -192,11 +243,11 @@ class Engine:
     def review(self, order: Order, at: datetime) -> Approved | Refusal:
         """Check again an order that was approved and not sent, as if it were new now."""
         others = (
-            (state.order.instrument, state.order.side, state.order.quantity - state.filled)
+            (state.order.instrument, state.order.side, state.remaining)
             for state in self.desk.open.values()
             if state.order.id != order.id
         )
-        exposure = Exposure(self.ledger.cash, self.ledger.quantities, others, self._marks.value)
+        exposure = self._marks.now().exposure(others)
         return self.desk.review(order, self._context(order, exposure, at, self._market(at)))
 
     def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:
@@ -209,17 +260,19 @@ class Engine:
 
     def price(self, instrument: InstrumentId) -> Decimal | None:
         """Return the last known price, None before the first."""
-        return self._marks.mark(instrument)[0]
+        return self._marks.now()[instrument][0]
 
     def _place(self, targets: Sequence[Target], at: datetime) -> tuple[Command, ...]:
-        desk, ledger, value = self.desk, self.ledger, self._marks.value
+        desk, marks = self.desk, self._marks.now()
         working = tuple(desk.working()) if self._open else ()
-        pending: dict[InstrumentId, Decimal] = {}
-        for name, side, quantity in working:
-            pending[name] = pending.get(name, ZERO) + side.sign * quantity
-        held = ledger.quantities
-        exposure = Exposure(ledger.cash, held, working, value)
-        holdings = _holdings(exposure.equity, held, pending, value, self._volatility)
+        exposure = marks.exposure(working)
+        holdings = _holdings(
+            exposure.equity,
+            self.ledger.quantities,
+            _netted(working) if working else _NOTHING,
+            marks.value,
+            self._volatility,
+        )
         plan = construct(targets, holdings, self._instruments, self._rules.construction)
         commands: list[Command] = []
         market = self._market(at)
@@ -244,13 +297,14 @@ class Engine:
         self, order: Order, exposure: Exposure, at: datetime, market: _Market
     ) -> RiskContext:
         name = order.instrument
-        price, age, _ = self._marks.mark(name)
+        is_open, trades_on = market
+        price, age, _ = self._marks[name]
         return _risk_context(
             at,
             self._rules.limits,
             self.switches.state(order.strategy),
-            market.is_open,
-            market.trades_on,
+            is_open,
+            trades_on,
             self._instruments.get(name),
             name in self._halted,
             price,
@@ -258,6 +312,7 @@ class Engine:
             exposure,
             self._rules.commission,
             order.quantity <= exposure.reducible(name, order.side),
+            self.switches.venue_fit,
         )
 
     def _market(self, at: datetime) -> _Market:
@@ -278,6 +333,27 @@ class Engine:
         column = self._served.frame.index(instrument)
         value = self._served.features[self._sizing_feature].item(self._history.row, column)
         return Decimal(repr(value)) if value == value else None  # noqa: PLR0124 - not NaN
+
+    def _take_note(self, event: Event) -> None:
+        if isinstance(event, _BOOK_EVENTS):
+            self._silent = False
+            if isinstance(event, SplitApplied | Delisted):
+                self._breaks.append((len(self.desk.fills), event))
+            self.ledger.apply(event)
+        elif isinstance(event, SwitchChanged):
+            self.switches.apply(event)
+        elif isinstance(event, VenueChanged):
+            self.switches.turn(event)
+        elif isinstance(event, TradabilityChanged):
+            (self._halted.discard if event.tradable else self._halted.add)(event.instrument)
+
+    def _restate(self, reversal: Reversal) -> None:
+        name, fills = reversal.fill.instrument, self.desk.fills
+        before, after = (
+            folded(self._instruments, entries(name, fills, self._breaks, known))
+            for known in (self.desk.reversals[:-1], self.desk.reversals)
+        )
+        self.ledger.restate(name, before, after)
 
     def _odd(self, event: OrderEvent, applied: Applied | None) -> tuple[Command, ...]:
         if applied is None:

@@ -13,11 +13,14 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tradewright.core.errors import InvalidInput, MissingData
 from tradewright.core.records import to_body
 from tradewright.core.session import Timeframe
 from tradewright.data.history import History
 from tradewright.engine.engine import Engine, Rules
+from tradewright.engine.named import named_strategy
 from tradewright.engine.view import Served
 from tradewright.execution.desk import Desk
 from tradewright.execution.venue import VenueModel
@@ -27,7 +30,6 @@ from tradewright.portfolio.costs import BasisPoints, TradingCosts, commission
 from tradewright.portfolio.ledger import Ledger
 from tradewright.risk.gate import PreTradeGate
 from tradewright.risk.limits import Limits
-from tradewright.strategies.registry import strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,8 +77,8 @@ class RunSpec:
         return hashlib.sha256(json.dumps(self.body(), sort_keys=True).encode()).hexdigest()
 
     def build_strategy(self) -> Strategy:
-        """Return the strategy that the spec names."""
-        return strategy_of(self.strategy, self.parameters)
+        """Return the strategy that the spec names, by its name or by its file."""
+        return named_strategy(self.strategy, self.parameters)
 
     def venue_model(self) -> VenueModel:
         """Return the simulated venue's assumptions."""
@@ -109,24 +111,22 @@ def rows_of(spec: RunSpec, market: MarketData) -> Rows:
     frame = market.frame
     dates = [session.date for session in frame.sessions]
     inside = [i for i, day in enumerate(dates) if spec.first <= day <= spec.last]
-    rows = [] if not inside else _rows_in(frame.session.tolist(), inside[0], inside[-1])
-    if not rows:
+    wanted = np.zeros(len(dates), dtype=np.bool_)
+    wanted[inside] = True
+    rows = np.flatnonzero(wanted[frame.session])
+    if not len(rows):
         known = f"{dates[0]}..{dates[-1]}" if dates else "nothing"
         raise MissingData(
             market.label,
             f"no bars between {spec.first} and {spec.last} (there are {known})",
             "choose --from and --to within what is there",
         )
-    first, last = rows[0], rows[-1]
+    first, last = int(rows[0]), int(rows[-1])
     if first == 0 and last > 0:
         first = 1
     if first == 0:
         raise MissingData(market.label, "one row of bars leaves nothing to decide on")
     return Rows(first, last)
-
-
-def _rows_in(session: list[int], first: int, last: int) -> list[int]:
-    return [row for row, index in enumerate(session) if first <= index <= last]
 
 
 def assemble(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from tradewright.features.feature import Unit, feature_columns
 
@@ -13,9 +14,13 @@ if TYPE_CHECKING:
 
     from tradewright.core.frames import FloatArray
     from tradewright.core.ids import InstrumentId
+    from tradewright.core.positions import Position
     from tradewright.core.session import Calendar, Session
     from tradewright.data.history import History
     from tradewright.features.feature import Feature
+
+
+_FLAT: Final[Mapping[InstrumentId, Position]] = MappingProxyType({})
 
 
 class Served:
@@ -45,7 +50,7 @@ class InstantView:
     known now, not what was known then, and never what comes later.
     """
 
-    __slots__ = ("_equity", "_features", "_served", "holdings", "row", "universe")
+    __slots__ = ("_equity", "_features", "_served", "holdings", "positions", "row", "universe")
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class InstantView:
         row: int,
         holdings: Mapping[InstrumentId, Decimal],
         equity: Callable[[], Decimal | None],
+        positions: Mapping[InstrumentId, Position] = _FLAT,
     ) -> None:
         """Look at the past from the close of `row`."""
         self._served = served
@@ -60,6 +66,7 @@ class InstantView:
         self.row = row
         self.universe = served.universe
         self.holdings = holdings
+        self.positions = positions
         self._equity = equity
 
     @property
@@ -81,6 +88,10 @@ class InstantView:
     def equity(self) -> Decimal | None:
         """Cash and positions at the last prices; None while a price is missing."""
         return self._equity()
+
+    def rows_since(self, at: datetime) -> int:
+        """Return how many rows have closed since an instant."""
+        return self.row - self._served.frame.row_at(at)
 
     def feature(self, name: str) -> FloatArray:
         """Return a feature's values now."""

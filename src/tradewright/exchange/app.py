@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradewright.core.clock import SystemClock
@@ -95,6 +95,7 @@ def create_app(
     )
     app.state.exchange = exchange
     app.state.pace = pace
+    app.add_middleware(Shortcut, routes=app.routes)
     if per_minute is not None:
         clock = SystemClock()
         app.add_middleware(RateLimit, clock=clock, trading=per_minute, data=per_minute)
@@ -126,6 +127,28 @@ class Authorization:
             await answer({"message": "unauthorized."}, _UNAUTHORIZED)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+class Shortcut:
+    """Takes a request past the routing where its endpoint is an application at a fixed path.
+
+    Such an endpoint gets no request object, and no handler of errors sees what it raises.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        """Stand before `app`, which has these routes."""
+        self._app = app
+        self._endpoints: dict[tuple[str, str], ASGIApp] = {
+            (method, route.path): route.endpoint
+            for route in routes
+            if isinstance(route, Route) and route.app is route.endpoint
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what has no endpoint of that kind."""
+        named = scope.get("method", ""), scope.get("path", "")
+        await self._endpoints.get(named, self._app)(scope, receive, send)
 
 
 def _refused(_request: Request, error: Exception) -> Response:

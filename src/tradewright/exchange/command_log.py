@@ -53,6 +53,7 @@ class CommandLog:
         self._written = 0
         self._synced = 0
         self._flush: asyncio.Task[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b", buffering=0)
@@ -99,12 +100,14 @@ class CommandLog:
         Raises:
             ConfigError: The disk does not take it.
         """
-        wanted = self._written
-        while self._synced < wanted:
-            if self._flush is None or self._flush.done():
-                self._flush = asyncio.get_running_loop().create_task(self._sync())
-            # Whoever waits may go away; the flush is everyone's.
-            await asyncio.shield(self._flush)
+        if self._synced == self._written:
+            return
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiting.append(waiter)
+        if self._flush is None:
+            self._flush = loop.create_task(self._sync())
+        await waiter
 
     def clear(self) -> None:
         """Forget every command.
@@ -127,12 +130,25 @@ class CommandLog:
             self._file.close()
 
     async def _sync(self) -> None:
-        upto = self._written
+        loop, waiting = asyncio.get_running_loop(), self._waiting
         try:
-            await asyncio.to_thread(os.fdatasync, self._file.fileno())
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-        self._synced = max(self._synced, upto)
+            while self._waiting:
+                upto, waiting, self._waiting = self._written, self._waiting, []
+                failure = await loop.run_in_executor(None, _flushed, self._file.fileno())
+                if failure is None:
+                    self._synced = upto
+                for waiter in waiting:
+                    # Who waits may go away; the flush is everyone's.
+                    if waiter.done():
+                        continue
+                    if failure is None:
+                        waiter.set_result(None)
+                    else:
+                        waiter.set_exception(_unwritable(self.path, failure))
+        finally:
+            self._flush = None
+            for waiter in (*waiting, *self._waiting):
+                waiter.cancel()
 
     def _open(self, folder: Path) -> None:
         _lock(self._file, folder)
@@ -222,6 +238,14 @@ def _parsed(line: bytes, where: str) -> Entry:
         return Entry(int(read["n"]), at, int(read["position"]), read["name"], read["arguments"])
     except (ValueError, KeyError, TypeError) as error:
         raise QualityFailure(where, f"is no command: {error}", _RESET) from error
+
+
+def _flushed(file: int) -> OSError | None:
+    try:
+        os.fdatasync(file)
+    except OSError as error:
+        return error
+    return None
 
 
 def _lock(file: FileIO, folder: Path) -> None:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from tradewright.core.errors import ConfigError
 from tradewright.exchange.words import moment
+from tradewright.exchange.written import as_json
 
 if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
 
 FILE: Final = "events.jsonl"
-_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_BUFFER: Final = 1 << 16
 
 
 class EventLog:
@@ -38,7 +39,7 @@ class EventLog:
         if folder is not None:
             path = folder / FILE
             try:
-                self._file = path.open("w+b")
+                self._file = path.open("w+b", buffering=_BUFFER)
             except OSError as error:
                 raise ConfigError(
                     f"{path} cannot be written: {error.strerror}", "choose another folder"
@@ -51,7 +52,7 @@ class EventLog:
     def append(self, at: datetime, kind: str, data: Mapping[str, JsonValue]) -> None:
         """Write what happened at a time of the market."""
         ends = self._ends
-        line = f'{{"n":{len(ends)},"at":"{moment(at)}","kind":"{kind}","data":{_json(data)}}}\n'
+        line = f'{{"n":{len(ends)},"at":"{moment(at)}","kind":"{kind}","data":{as_json(data)}}}\n'
         ends.append(ends[-1] + self._file.write(line.encode()))
 
     def read(self, after: int, limit: int) -> list[JsonValue]:

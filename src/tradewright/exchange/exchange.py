@@ -24,25 +24,29 @@ from tradewright.core.events import (
     SessionOpened,
     SplitApplied,
 )
+from tradewright.core.ids import InstrumentId
+from tradewright.core.instrument import Instrument
 from tradewright.core.records import Body, to_body
 from tradewright.exchange.account.account import Account
 from tradewright.exchange.command_log import CommandLog, Entry
 from tradewright.exchange.data.bodies import listed
-from tradewright.exchange.data.feed import status_row
+from tradewright.exchange.data.feed import amended_rows, status_row
 from tradewright.exchange.event_log import EventLog
 from tradewright.exchange.faults.commands import perform_due
 from tradewright.exchange.faults.judge import Faults, Injected
 from tradewright.exchange.hub import MARKET_DATA, TIME, TRADE_UPDATES, Hub
 from tradewright.exchange.keys import Keys
+from tradewright.exchange.market.amendments import Amendment
 from tradewright.exchange.market.controls import Controls
 from tradewright.exchange.market.halts import HaltChange
 from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.trading.orders import Orders
-from tradewright.exchange.words import BROKEN_RULE, UNPROCESSABLE, Refused
+from tradewright.exchange.words import BROKEN_RULE, UNPROCESSABLE, Refused, moment
 
 Command = Callable[[Mapping[str, Any]], object]
 _ONE: Final = Decimal(1)
 _ADVANCE: Final = "advance"
+_RENAME: Final = "rename"
 _FAILED: Final = 500
 _UNKEPT: Final = 50010000
 _RESET: Final = "empty the folder with `tradewright exchange reset --state FOLDER`"
@@ -88,6 +92,9 @@ class Exchange:
         market.follow(self.orders.live)
         market.follow(self.account.live)
         market.follow(self._note_event, self._note_halt)
+        market.names.follow(self._note_name)
+        market.amendments.follow(self._note_amendment)
+        self.account.permissions.shorting.follow(self._note_restriction)
         self._commands: dict[str, Command] = {
             **self._controls(Controls(market)),
             "fault": self._fault,
@@ -110,6 +117,9 @@ class Exchange:
             undo.callback(log.close)
             self.events = EventLog(folder)
             undo.callback(self.events.close)
+            if self.faults is not None:
+                self.faults.keep(folder)
+                undo.callback(self.faults.close)
             self._recalling = True
             for entry in log.entries():
                 self._recall(entry, log.path)
@@ -177,11 +187,13 @@ class Exchange:
         if self._log is not None:
             self._log.close()
             self._log = None
+        if self.faults is not None:
+            self.faults.close()
         self.events.close()
 
     def _do(self, name: str, arguments: Mapping[str, Any]) -> object:
         done = self._commands[name](arguments)
-        self.account.entries.look(name)
+        self.account.entries.look()
         return done
 
     def _step(self, to: datetime, position: int | None) -> None:
@@ -225,6 +237,22 @@ class Exchange:
             about = listed(self.market.instruments[change.symbol])
             self.hub.publish(MARKET_DATA, status_row(change, about, change.at))
 
+    def _note_name(self, before: Instrument, after: Instrument) -> None:
+        now = self.market.now
+        told: Body = {"at": moment(now), "symbols": [after.symbol], "was": before.symbol}
+        self.events.append(now, _RENAME, told)
+
+    def _note_amendment(self, amendment: Amendment) -> None:
+        now = self.market.now
+        for row in amended_rows(self.market, amendment):
+            self.hub.publish(MARKET_DATA, row)
+        self.events.append(now, "amendment", to_body(amendment))
+
+    def _note_restriction(self, name: InstrumentId) -> None:
+        symbol = self.market.data.instruments[name].symbol
+        on = self.account.permissions.shorting.is_restricted(name)
+        self.events.append(self.market.now, "ssr", {"symbol": symbol, "on": on})
+
     def _note_event(self, event: Event, _happened: Sequence[OrderEvent]) -> None:
         if isinstance(event, SplitApplied | DividendPaid | Delisted):
             self.events.append(event.at, "corporate_action", to_body(event))
@@ -249,4 +277,8 @@ class Exchange:
 
             return perform
 
-        return {name: noted(name, command) for name, command in controls.commands.items()}
+        # Of a change of symbol the market tells by itself, whoever ordered it.
+        return {
+            name: command if name == _RENAME else noted(name, command)
+            for name, command in controls.commands.items()
+        }

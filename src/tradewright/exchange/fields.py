@@ -122,7 +122,8 @@ def go_together(
 ) -> None:
     """Refuse prices that are missing for a kind of order, or that it does not take."""
     trailing = kind is OrderKind.TRAILING_STOP
-    if sum(trail is not None for trail in trails) != trailing:
+    price, percent = trails
+    if (price is not None) + (percent is not None) != trailing:
         refuse(
             "trailing stop orders must specify one of trail_price or trail_percent"
             if trailing

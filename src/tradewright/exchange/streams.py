@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.hub import TRADE_UPDATES
-from tradewright.exchange.trading.updates import Update
+from tradewright.exchange.written import as_json
 
 _TOO_MANY: Final = 429
 _PATIENCE_SECONDS: Final = 10
@@ -66,14 +66,14 @@ class _Subscription:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _tell(self, updates: asyncio.Queue[Update]) -> None:
+    async def _tell(self, updates: asyncio.Queue[Mapping[str, Any]]) -> None:
         with contextlib.suppress(WebSocketDisconnect, TimeoutError):
             while True:
                 update = await updates.get()
                 if TRADE_UPDATES in self._streams:
                     # What a client does not read piles up here: it is left, not waited for.
                     async with asyncio.timeout(_PATIENCE_SECONDS):
-                        await self._send(update)
+                        await self._send(TRADE_UPDATES, update["data"])
 
     async def _hear(self) -> None:
         with contextlib.suppress(WebSocketDisconnect):
@@ -114,13 +114,15 @@ class _Subscription:
         return "authorized" if self._authorized else "unauthorized"
 
     async def _answer(self, stream: str, **data: object) -> None:
-        await self._send({"stream": stream, "data": data})
+        await self._send(stream, data)
 
-    async def _send(self, message: Mapping[str, object]) -> None:
+    async def _send(self, stream: str, data: Mapping[str, object]) -> None:
         if self._speaks_msgpack:
+            message = {"stream": stream, "data": dict(data)}
             await self._socket.send_bytes(msgpack.packb(message))
         else:
-            await self._socket.send_bytes(json.dumps(message, separators=(",", ":")).encode())
+            text = f'{{"stream":"{stream}","data":{as_json(data)}}}'
+            await self._socket.send_bytes(text.encode())
 
 
 def _read(raw: str | bytes) -> object:

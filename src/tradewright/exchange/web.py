@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import Receive, Send
 
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.words import (
@@ -22,8 +23,10 @@ from tradewright.exchange.words import (
     Refused,
     read_moment,
 )
+from tradewright.exchange.written import as_json
 
-_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder(parse_float=Decimal).decode
+_JSON_TYPE: Final = (b"content-type", b"application/json")
 _TRUE: Final = ("true", "t", "1")
 _FALSE: Final = ("false", "f", "0")
 
@@ -37,8 +40,13 @@ def exchange_of(connection: HTTPConnection) -> Exchange:
 
 async def body_of(request: Request) -> dict[str, Any]:
     """Read a JSON object; anything else is refused with 400."""
+    return object_of(await request.body())
+
+
+def object_of(raw: bytes) -> dict[str, Any]:
+    """Read a JSON object from the bytes of a request; anything else is refused with 400."""
     try:
-        body = json.loads(await request.body(), parse_float=Decimal)
+        body = _decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except ValueError as error:
         raise Refused(400, BAD_REQUEST, "request body format is invalid") from error
     if not isinstance(body, dict):
@@ -48,7 +56,25 @@ async def body_of(request: Request) -> dict[str, Any]:
 
 def answer(body: object, status: int = 200) -> Response:
     """Write a body as JSON."""
-    return Response(_json(body), status, media_type="application/json")
+    return Response(as_json(body), status, media_type="application/json")
+
+
+async def received(receive: Receive) -> bytes | None:
+    """Receive the whole body of a request; None where the client has left."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+    return None if message["type"] == "http.disconnect" else body
+
+
+async def reply(send: Send, body: object, status: int = 200) -> None:
+    """Write a body as JSON to who reads an application's own messages, as `answer` does."""
+    raw = as_json(body).encode()
+    headers = [(b"content-length", str(len(raw)).encode()), _JSON_TYPE]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": raw})
 
 
 async def perform(request: Request, name: str, arguments: Mapping[str, Any]) -> object:

@@ -67,8 +67,9 @@ def asset_id(instrument: InstrumentId) -> str:
     return identifier("asset", instrument)
 
 
+@lru_cache(maxsize=4096)
 def number(value: Decimal) -> str:
-    """Write a decimal plainly, without needless zeros."""
+    """Write a decimal plainly, without needless zeros: the same few are written many times."""
     return format(value.normalize(), "f") if value else "0"
 
 

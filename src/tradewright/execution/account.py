@@ -74,12 +74,12 @@ class SimulatedAccount:
 
     def buying_power(self) -> Decimal:
         """Return leverage × equity less positions and what working orders would open."""
-        gross = ZERO
-        for name, quantity in self.ledger.quantities.items():
-            gross += abs(quantity) * self._unit_value(name)
+        cash = self.ledger.cash
+        value = valuation(cash, self.ledger.quantities, self._unit_value)
+        gross = value.gross
         for name in self._open:
             gross += self._claims(name).total
-        return max(self._leverage * self.equity() - gross, ZERO)
+        return max(self._leverage * (cash + value.net) - gross, ZERO)
 
     def _opened(self, state: OrderState) -> None:
         order = state.order

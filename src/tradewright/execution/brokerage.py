@@ -26,11 +26,11 @@ from tradewright.core.ids import FillId
 from tradewright.core.money import ZERO, Money
 from tradewright.core.orders import OrderEventKind, OrderState, OrderStatus, TimeInForce
 from tradewright.execution.account import SimulatedAccount
-from tradewright.execution.corrections import Break, Reversal, folded, standing
+from tradewright.execution.corrections import Break, Reversal, entries, folded, standing
 from tradewright.execution.venue import SimulatedVenue, VenueModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -70,6 +70,7 @@ class SimulatedBrokerage(SimulatedAccount):
         pauses = self._venue.pauses
         self.hold, self.release = pauses.hold, pauses.release
         self.halt, self.resume = pauses.halt, pauses.resume
+        self.restrict, self.free = pauses.restrict, pauses.free
         self.bind, self.watermark = self._venue.bind, self._venue.watermark
 
     def submit(self, order: Order, at: datetime) -> Sequence[OrderEvent]:
@@ -160,6 +161,10 @@ class SimulatedBrokerage(SimulatedAccount):
         """Cancel the orders of an instrument, as a corporate action does."""
         return self.book(self._venue.withdraw(instrument, at, reason))
 
+    def spare(self, spares: Callable[[OrderId], bool]) -> None:
+        """Leave the orders that `spares` names as they are when their instrument splits."""
+        self._venue.spares = spares
+
     def bust(self, fill: FillId, at: datetime) -> Reversal:
         """Take an execution back, its fee included.
 
@@ -225,15 +230,7 @@ class SimulatedBrokerage(SimulatedAccount):
         return reversal
 
     def _entries(self, name: InstrumentId) -> Sequence[Fill | Break]:
-        # A correction stands in the place of its fill; what falls out keeps its place.
-        entries: list[Fill | Break] = []
-        breaks = [(at, each) for at, each in self._breaks if _about(each) == name]
-        for index, fill in enumerate(self.fills):
-            while breaks and breaks[0][0] <= index:
-                entries.append(breaks.pop(0)[1])
-            if fill.instrument == name:
-                entries.extend(standing([fill], self.reversals))
-        return [*entries, *(each for _, each in breaks)]
+        return entries(name, self.fills, self._breaks, self.reversals)
 
     def _objection(self, order: Order, quantity: Decimal, freed: Decimal = ZERO) -> str:
         if self.session is None and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
@@ -243,8 +240,6 @@ class SimulatedBrokerage(SimulatedAccount):
         cost = self._cost(order, quantity)
         if cost is None:
             return "no price to check buying power with"
-        return "insufficient buying power" if cost > self.buying_power() + freed else ""
-
-
-def _about(event: Break) -> InstrumentId:
-    return event.split.instrument if isinstance(event, SplitApplied) else event.delisting.instrument
+        # Buying power is never below zero: what costs nothing need not be measured by it.
+        short = bool(cost) and cost > self.buying_power() + freed
+        return "insufficient buying power" if short else ""

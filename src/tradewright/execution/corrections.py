@@ -49,6 +49,27 @@ def standing(fills: Iterable[Fill], reversals: Sequence[Reversal]) -> list[Fill]
     return found
 
 
+def entries(
+    instrument: InstrumentId,
+    fills: Iterable[Fill],
+    breaks: Sequence[tuple[int, Break]],
+    reversals: Sequence[Reversal],
+) -> list[Fill | Break]:
+    """Return what made up the position of an instrument, in order.
+
+    A correction stands in the place of its fill; what falls out keeps its place. Each break comes
+    with how many of `fills`, of all instruments, were booked before it.
+    """
+    found: list[Fill | Break] = []
+    own = [(at, each) for at, each in breaks if _about(each) == instrument]
+    for index, fill in enumerate(fills):
+        while own and own[0][0] <= index:
+            found.append(own.pop(0)[1])
+        if fill.instrument == instrument:
+            found.extend(standing([fill], reversals))
+    return [*found, *(each for _, each in own)]
+
+
 def folded(
     instruments: Mapping[InstrumentId, Instrument],
     entries: Iterable[Fill | Break],
@@ -61,3 +82,7 @@ def folded(
         else:
             ledger.apply(entry)
     return ledger
+
+
+def _about(event: Break) -> InstrumentId:
+    return event.split.instrument if isinstance(event, SplitApplied) else event.delisting.instrument

@@ -2,7 +2,8 @@
 
 An order that meets the market for the first time (since it came, since the session opened, since
 a pause) gets the far side of the quote; a limit that has been resting gets its own price. Stops
-are elected by trades and then meet the quote. Auction orders are not matched here.
+are elected by trades and then meet the quote. Auction orders are not matched here. Where Rule 201
+is in force, a short sale's limit must have stood above the bid before it trades.
 """
 
 from __future__ import annotations
@@ -176,6 +177,9 @@ class TapeMatching:
 
     def _price(self, working: Working, quote: Quote) -> Price | None:
         order = working.order
+        if order.id in self._pauses.short and not working.seen_open and within(order, quote.bid):
+            # It has not been shown above the bid yet, so it may not be shown at all.
+            return None
         first, working.seen_open = not working.seen_open, True
         if not working.triggered and stop_level(working) is not None:
             return None

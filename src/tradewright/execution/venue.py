@@ -48,7 +48,7 @@ from tradewright.execution.working import (
 from tradewright.portfolio.costs import TradingCosts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from tradewright.core.events import Event, OrderEvent
@@ -127,6 +127,7 @@ class SimulatedVenue:
         self.pauses = Pauses()
         self._rivals: dict[OrderId, OrderId] = {}
         self._traded: set[OrderId] = set()
+        self.spares: Callable[[OrderId], bool] | None = None
         self.tape: TapeMatching | None = None
         if self._model.fill_on is FillOn.QUOTES:
             parts = self._model, instruments, self.pauses, self._fill, self._end
@@ -138,19 +139,20 @@ class SimulatedVenue:
         Raises:
             DuplicateOrder: The venue has, or had, an order of this id.
         """
-        if order.id in self.working or order.id in self._ended:
-            raise DuplicateOrder(order.id, "the venue has an order of this id")
+        name = order.id
+        if name in self.working or name in self._ended:
+            raise DuplicateOrder(name, "the venue has an order of this id")
         self._seq += 1
         reason = self.objection(order)
         if reason:
-            return Rejected(order.id, at, reason, seq=self._seq)
+            return Rejected(name, at, reason, seq=self._seq)
         column = self._frame.index(order.instrument)
         delay = self._model.submit_delay
         working = Working(order, column, at + delay if delay else at)
-        self.working[order.id] = working
+        self.working[name] = working
         if self.tape is not None:
             self.tape.add(working)
-        return _accepted(order.id, at, VenueOrderId(f"sim-{order.id}"), self._seq)
+        return _accepted(name, at, VenueOrderId(f"sim-{name}"), self._seq)
 
     def cancel(self, order: OrderId, at: datetime) -> Canceled | CancelRefused | None:
         """Cancel what still works; None while the cancel is under way (see `cancel_delay`)."""
@@ -215,7 +217,9 @@ class SimulatedVenue:
         elsewhere = self.tape is not None or bool(self.pauses)
         events: list[OrderEvent] = []
         for working in list(self.working.values()):
-            if working.active_at > at or self._canceled(working, at, events):
+            if working.active_at > at:
+                continue
+            if working.cancel_at is not None and self._canceled(working, at, events):
                 continue
             if elsewhere and not self._meets_bars(working):
                 continue
@@ -242,7 +246,8 @@ class SimulatedVenue:
             case BarClosed():
                 return self.close_bar(event.row)
             case SplitApplied():
-                return self.withdraw(event.split.instrument, event.at, "corporate action")
+                name = event.split.instrument
+                return self.withdraw(name, event.at, "corporate action", self.spares)
             case Delisted():
                 return self.withdraw(event.delisting.instrument, event.at, "delisted")
             case _:
@@ -284,12 +289,19 @@ class SimulatedVenue:
             )
         return events
 
-    def withdraw(self, instrument: InstrumentId, at: datetime, reason: str) -> list[OrderEvent]:
-        """Cancel the orders of an instrument, since what they meant has changed."""
+    def withdraw(
+        self,
+        instrument: InstrumentId,
+        at: datetime,
+        reason: str,
+        spares: Callable[[OrderId], bool] | None = None,
+    ) -> list[OrderEvent]:
+        """Cancel the orders of an instrument but those spared: what they meant has changed."""
         return [
             self._end(working, Canceled(working.order.id, at, reason))
             for working in list(self.working.values())
             if working.order.instrument == instrument
+            and not (spares is not None and spares(working.order.id))
         ]
 
     def execute(
@@ -327,21 +339,13 @@ class SimulatedVenue:
     def objection(self, order: Order) -> str:
         """Return why this venue cannot trade an order, empty if it can."""
         instrument = self._instruments.get(order.instrument)
-        if instrument is None or order.instrument not in self._frame:
+        if instrument is None or self._frame.find(order.instrument) is None:
             return f'asset "{order.instrument}" not found'
         if not instrument.tradable:
             return f'asset "{order.instrument}" is not tradable'
         if order.quantity % instrument.lot:
             return f"qty must be a multiple of {instrument.lot}"
-        for price in (order.limit, order.stop):
-            if price is not None and price % instrument.tick_at(price):
-                return f"invalid price {price}. sub-penny increment"
-        if order.time_in_force in _AUCTIONS and order.kind not in (
-            OrderKind.MARKET,
-            OrderKind.LIMIT,
-        ):
-            return f"{order.time_in_force} orders must be market or limit orders"
-        return ""
+        return "" if order.kind is _MARKET else _price_objection(order, instrument)
 
     def _open_price(self, working: Working, open_: Price) -> Price | None:
         order = working.order
@@ -417,11 +421,11 @@ class SimulatedVenue:
         order = working.order
         if self._rivals and self._rivals.get(order.id) in self._traded:
             return
-        remaining = working.remaining
-        quantity = self._available(working, row)
+        share, remaining = self._model.volume_share, working.remaining
+        quantity = remaining if share is None else self._available(working, row, share)
         if quantity <= ZERO or (order.time_in_force is _FILL_OR_KILL and quantity < remaining):
             return
-        if self._model.volume_share is not None:
+        if share is not None:
             column = working.column
             self._used[column] = self._used.get(column, ZERO) + quantity
         events.append(self._fill(working, quantity, price, at))
@@ -449,10 +453,7 @@ class SimulatedVenue:
             self._end(working, None)
         return _filled(name, at, fill, before + quantity, self._seq)
 
-    def _available(self, working: Working, row: int) -> Decimal:
-        share = self._model.volume_share
-        if share is None:
-            return working.remaining
+    def _available(self, working: Working, row: int, share: Decimal) -> Decimal:
         column = working.column
         order = working.order
         lot = fill_lot(self._instruments[order.instrument].lot, order.quantity)
@@ -473,3 +474,15 @@ class SimulatedVenue:
         if self.tape is not None:
             self.tape.drop(working)
         return event
+
+
+def _price_objection(order: Order, instrument: Instrument) -> str:
+    for price in (order.limit, order.stop):
+        if price is not None and price % instrument.tick_at(price):
+            return f"invalid price {price}. sub-penny increment"
+    if order.time_in_force in _AUCTIONS and order.kind not in (
+        OrderKind.MARKET,
+        OrderKind.LIMIT,
+    ):
+        return f"{order.time_in_force} orders must be market or limit orders"
+    return ""

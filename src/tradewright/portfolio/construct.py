@@ -91,10 +91,13 @@ def construct(
             unsized.append(target)
             continue
         rounded = instrument.to_lot(wanted)
-        delta = rounded - holdings.held.get(name, ZERO) - holdings.working.get(name, ZERO)
+        held = holdings.held.get(name, ZERO)
+        delta = rounded - held - holdings.working.get(name, ZERO)
         if not delta or (how.min_trade and rounded and _is_small(target, delta, holdings, how)):
             continue
-        orders.append(_order(target, instrument, delta, how.time_in_force))
+        # Said only where nothing else works on the name: then it holds wherever the order goes.
+        reduces = bool(held) and name not in holdings.working and _is_nearer(held, delta)
+        orders.append(_order(target, instrument, delta, how.time_in_force, reduces=reduces))
     if len(orders) > 1:
         orders.sort(key=lambda order: (order.side.sign, order.instrument))
     return _plan(orders, unsized)
@@ -115,30 +118,38 @@ def _is_small(target: Target, delta: Decimal, holdings: Holdings, how: Construct
     return price is not None and abs(delta) * price < how.min_trade
 
 
+def _is_nearer(held: Decimal, delta: Decimal) -> bool:
+    return -held <= delta < ZERO if held > ZERO else ZERO < delta <= -held
+
+
 def _order(
-    target: Target, instrument: Instrument, delta: Decimal, time_in_force: TimeInForce
+    target: Target,
+    instrument: Instrument,
+    delta: Decimal,
+    time_in_force: TimeInForce,
+    *,
+    reduces: bool,
 ) -> Order:
     side, quantity = (_BUY, delta) if delta > ZERO else (_SELL, -delta)
     at = target.at
     # The instant of the decision is the intent: deciding again at the same instant is the same
     # asking, deciding later in the day is another.
     intent = instant_fact(at)
+    strategy, terms = target.strategy, _MARKET_TERMS[time_in_force]
+    # By place: naming arguments costs as much as making the order.
     return _made(
-        order_id(
-            symbol=instrument.symbol,
-            side=side,
-            quantity=quantity,
-            terms=_MARKET_TERMS[time_in_force],
-            strategy=target.strategy,
-            on=at.date(),
-            intent=intent,
-        ),
-        target.strategy,
+        order_id(instrument.symbol, side, quantity, terms, strategy, at.date(), intent),
+        strategy,
         target.instrument,
         side,
         Quantity(quantity),
         _MARKET,
         time_in_force,
         at,
-        intent=intent,
+        None,
+        None,
+        None,
+        None,
+        reduces,
+        intent,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from tradewright.core.errors import LedgerError
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from tradewright.core.instrument import Instrument
     from tradewright.core.orders import Fill
 
-_flat = maker(Position)
+# Every position begins as the same nothing, and nothing can change it.
+_flat = lru_cache(maxsize=1024)(maker(Position))
 LedgerEvent: TypeAlias = Filled | SplitApplied | DividendPaid | Delisted | CashMoved
 
 
@@ -82,10 +84,10 @@ class Ledger:
         paid = fill.fee
         if paid.currency is not self._currency:
             raise self._foreign(paid.currency)
-        instrument = fill.instrument
-        held = self.positions.get(instrument)
-        position = (held or _flat(instrument)).apply(fill)
-        value = fill.quantity * fill.price * self._multiplier(instrument)
+        name = fill.instrument
+        held = self.positions.get(name)
+        value = fill.quantity * fill.price * self._multiplier(name)
+        position = (held or _flat(name)).apply(fill)
         fee = paid.amount
         self.cash += (-value if fill.side.sign > 0 else value) - fee
         self.fees += fee

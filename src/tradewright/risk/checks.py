@@ -47,6 +47,8 @@ class RiskContext:
     commission: Commission
     reduces: bool
     """Proven on what is held and working: the order can only bring a position nearer to zero."""
+    venue_fit: bool = True
+    """Whether the venue is heard and can be relied on."""
 
 
 Check: TypeAlias = "Callable[[Order, RiskContext], Refusal | None]"
@@ -58,9 +60,11 @@ _SELL: Final = Side.SELL
 
 
 def switches_clear(order: Order, context: RiskContext) -> Refusal | None:
-    """Refuse while the kill switch is engaged or cannot be read."""
-    if context.stopped is False or context.reduces:
+    """Refuse while the kill switch is engaged or cannot be read, or the venue is unfit."""
+    if (context.stopped is False and context.venue_fit) or context.reduces:
         return None
+    if context.stopped is False:
+        return Refusal(order, RefusalCode.VENUE_UNFIT, context.at)
     if context.stopped is None:
         return Refusal(order, RefusalCode.SWITCH_UNKNOWN, context.at)
     return Refusal(order, RefusalCode.SWITCH_ENGAGED, context.at)
@@ -218,3 +222,19 @@ CHECKS: Final[tuple[Check, ...]] = (
     exposure_within,
 )
 """The gate's one order."""
+
+
+def first_refusal(order: Order, context: RiskContext) -> Refusal | None:
+    """Ask `CHECKS` in their order, up to the first that refuses."""
+    # Written out, since the interpreter makes a call cheap where it always calls the same.
+    return (
+        switches_clear(order, context)
+        or market_takes(order, context)
+        or instrument_tradable(order, context)
+        or quantity_sane(order, context)
+        or price_sane(order, context)
+        or reduce_only_kept(order, context)
+        or order_size(order, context)
+        or position_size(order, context)
+        or exposure_within(order, context)
+    )

@@ -44,6 +44,8 @@ class Exposure:
     without a price: while it is not empty, exposure is not known and `equity` is None.
     """
 
+    __slots__ = ("_legs", "_price", "equity", "gross", "highest", "lowest", "unpriced")
+
     def __init__(
         self,
         cash: Decimal,

@@ -11,7 +11,14 @@ from tradewright.core.errors import InvalidInput
 from tradewright.core.ids import StrategyId
 from tradewright.core.signals import Target
 from tradewright.features.returns import momentum
-from tradewright.strategies.strategy import MarketView, Needs, Rebalance
+from tradewright.strategies.strategy import (
+    Columns,
+    Level,
+    MarketView,
+    Needs,
+    Rebalance,
+    States,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,3 +75,13 @@ class Momentum:
             if name not in kept
         ]
         return targets
+
+    def states(self, columns: Columns) -> States:
+        """Return the winners and the others of each row that has winners."""
+        scores = columns.features[self.needs.features[0].name]
+        winners = columns.top(np.where(np.isnan(columns.closes), np.nan, scores), self.top)
+        now = winners.astype(np.int8)
+        now[~winners & winners.any(axis=1, keepdims=True)] = -1
+        weight = self.invested / self.top
+        levels = (Level(), Level(weight, weight), Level(held=0.0))
+        return States(now, levels, columns.due(self.rebalance))

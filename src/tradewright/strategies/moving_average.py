@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from tradewright.core.errors import InvalidInput
+from tradewright.core.frozen import maker
 from tradewright.core.ids import StrategyId
 from tradewright.core.session import Timeframe
 from tradewright.core.signals import Target
 from tradewright.features.trend import sma_gap
-from tradewright.strategies.strategy import MarketView, Needs
+from tradewright.strategies.strategy import Columns, Level, MarketView, Needs, States
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from tradewright.core.frames import BoolArray, FloatArray
+
+_target: Final = maker(Target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class MovingAverageCross:
             raise InvalidInput("fast", self.fast, f"must lie in [1, {self.slow})")
         if not 0 < self.invested <= 1:
             raise InvalidInput("invested", self.invested, "must be a fraction in (0, 1]")
+        if not self.band >= 0:
+            raise InvalidInput("band", self.band, "must not be negative")
         gap = sma_gap(self.fast, self.slow)
         object.__setattr__(self, "needs", Needs(self.timeframe, (gap,)))
         object.__setattr__(self, "_gap", gap.name)
@@ -61,9 +70,24 @@ class MovingAverageCross:
             or (gap < -band and universe[column] in holdings)
         ]
 
+    def wakes(self, features: Mapping[str, FloatArray]) -> BoolArray:
+        """Return the rows in which a gap leaves the band, comes back into it or crosses it."""
+        gaps = features[self._gap]
+        above, below = gaps > self.band, gaps < -self.band
+        wakes = np.ones(len(gaps), dtype=np.bool_)
+        changes = (above[1:] != above[:-1]) | (below[1:] != below[:-1])
+        wakes[1:] = changes.any(axis=1)
+        return wakes
+
+    def states(self, columns: Columns) -> States:
+        """Return long above the band, flat below it, and no target inside."""
+        weight = self.invested / columns.closes.shape[1]
+        crossing = columns.crossing(self.fast, self.slow, self.band)
+        return States(crossing, (Level(), Level(flat=weight), Level(held=0.0)))
+
     def _target(self, view: MarketView, column: int, gap: float) -> Target:
         names = view.universe
         weight, why = (
             (self.invested / len(names), "fast above slow") if gap > 0 else (0.0, "fast below slow")
         )
-        return Target(self.id, names[column], view.at, weight, why)
+        return _target(self.id, names[column], view.at, weight, why)

@@ -16,6 +16,7 @@ from tradewright.core.events import (
     CancelRefused,
     Expired,
     Filled,
+    FillReversed,
     OrderEvent,
     Reported,
 )
@@ -198,3 +199,24 @@ def test_an_order_whose_status_means_nothing_is_open_and_makes_no_news() -> None
     assert blotter.news([known], [], []) == ([], True)
     assert blotter.news([], [known], []) == ([], True)
     assert blotter.open == ("a",)
+
+
+def test_after_a_fill_was_taken_back_the_same_count_is_another_fill() -> None:
+    truth = Truth(OrderId("a"), (4,), OrderStatus.PARTIALLY_FILLED, submitted=True)
+    blotter = Blotter()
+    blotter.submitted(truth.known, QUANTITY)
+    for event in truth.told:
+        blotter.heard(event)
+    ((first, total),) = truth.fills
+    corrected = FillId("corrected")
+    blotter.heard(
+        FillReversed(
+            truth.name, AT, first.id, instead=corrected, quantity=first.quantity, price=first.price
+        )
+    )
+    second = a_fill(truth.name, FillId("e-other"), 4, total)
+    third = a_fill(truth.name, corrected, 4, total)
+    listed = [(first, total), (third, total), (second, total)]
+    news, whole = blotter.news([truth.known], [], listed)
+    assert whole
+    assert [event.fill.id for event in news if isinstance(event, Filled)] == ["e-other"]

@@ -32,6 +32,7 @@ from tradewright.core.events import (
     CancelRefused,
     Expired,
     Filled,
+    FillReversed,
     Rejected,
     Replaced,
     Reported,
@@ -329,10 +330,39 @@ def test_a_fill_without_execution_id_gets_one_from_its_facts() -> None:
     assert first.fill.id.startswith("inferred-")
 
 
+def test_an_execution_that_is_taken_back_or_changed_names_the_one_that_counted() -> None:
+    bust = trade_update(
+        an_update("trade_bust", execution_id="e-2", previous_execution_id="e-1"), Symbols()
+    )
+    assert isinstance(bust, FillReversed)
+    assert (bust.order, bust.fill, bust.instead) == ("our-id", "e-1", None)
+    assert bust.reason == "trade_bust of e-1"
+    alone = trade_update(an_update("trade_bust", execution_id="e-1"), Symbols())
+    assert isinstance(alone, FillReversed)
+    assert alone.fill == "e-1"
+    facts: Any = {"execution_id": "e-2", "previous_execution_id": "e-1", "qty": "9", "price": "1.5"}
+    changed = trade_update(an_update("trade_correct", **facts), Symbols())
+    assert isinstance(changed, FillReversed)
+    assert (changed.fill, changed.instead) == ("e-1", "e-2")
+    assert (changed.quantity, changed.price) == (Decimal(9), Decimal("1.5"))
+
+
+def test_an_order_that_may_only_reduce_says_that_it_closes() -> None:
+    said = [
+        order_request(an_order(side=side, reduce_only=only), "AAPL").get("position_intent")
+        for side in Side
+        for only in (True, False)
+    ]
+    assert said == ["buy_to_close", None, "sell_to_close", None]
+
+
 @pytest.mark.parametrize(
     "message",
     [
         an_update("trade_bust"),
+        an_update("trade_correct", execution_id="e-2", qty="9", price="1.5"),
+        an_update("trade_correct", previous_execution_id="e-1", qty="9", price="1.5"),
+        an_update("restated"),
         an_update("something_new"),
         an_update("replaced"),
         an_update("fill"),

@@ -47,7 +47,7 @@ def test_folder_holds_the_whole_run(tmp_path: Path) -> None:
     assert folder == tmp_path / "runs" / "run-1"
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        *("spec.json", "summary.json", "report.html"),
+        *("spec.json", "summary.json", "statistics.json", "report.html"),
         *("orders.csv", "fills.csv", "refusals.csv", "equity.csv"),
     }
     papers = METRICS.read_text(encoding="utf-8")

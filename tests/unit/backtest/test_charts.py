@@ -19,13 +19,9 @@ from tests.unit.backtest.builders import (
     a_result,
     an_order,
 )
-from tradewright.backtest.charts import (
-    MOST_CHARTED,
-    Figure,
-    curve_figure,
-    equal_weight,
-    price_charts,
-)
+from tradewright.backtest.report.charts import MOST_CHARTED, curve_figure, price_charts
+from tradewright.backtest.report.figures import Figure
+from tradewright.backtest.report.holdings import equal_weight
 from tradewright.backtest.summary import session_curve
 from tradewright.core.ids import InstrumentId
 from tradewright.core.market import CashDividend, Split

@@ -67,8 +67,8 @@ def test_a_bar_may_become_known_later_than_it_ends() -> None:
     bar = late.row(0, 0)
     assert bar is not None
     assert bar.known_at - bar.end == timedelta(minutes=1)
-    assert len(late.until(bar.end)) == 0
-    assert len(late.until(bar.known_at)) == 1
+    assert late.row_at(bar.end) == -1
+    assert late.row_at(bar.known_at) == 0
 
 
 def test_the_last_price_looks_back_over_missing_bars() -> None:
@@ -80,9 +80,8 @@ def test_the_last_price_looks_back_over_missing_bars() -> None:
 
 def test_only_what_was_known_at_an_instant_is_shown() -> None:
     end = FRAME.known(0)
-    assert [len(FRAME.until(at)) for at in (end - TICK, end, end + TICK)] == [0, 1, 1]
-    assert len(FRAME.until(datetime(2100, 1, 1, tzinfo=UTC))) == 3
-    assert FRAME.until(end).session_of(0) == FRAME.session_of(0)
+    assert [FRAME.row_at(at) for at in (end - TICK, end, end + TICK)] == [-1, 0, 0]
+    assert FRAME.row_at(datetime(2100, 1, 1, tzinfo=UTC)) == 2
 
 
 def test_a_cut_shares_memory_and_stays_read_only() -> None:

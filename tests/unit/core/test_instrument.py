@@ -10,6 +10,7 @@ import pytest
 
 from tests.builders import an_instrument
 from tradewright.core.errors import InvalidInput
+from tradewright.core.instrument import FormerSymbol
 from tradewright.core.money import Money
 from tradewright.core.orders import Side
 
@@ -81,3 +82,14 @@ def test_listing_includes_its_first_and_last_day(day: int, listed: bool) -> None
     instrument = an_instrument(listed=date(2024, 1, 2), delisted=date(2024, 1, 9))
     assert instrument.is_listed(date(2024, 1, day)) is listed
     assert an_instrument().is_listed(date(2024, 1, day))
+
+
+@pytest.mark.parametrize(("day", "symbol"), [(1, "X"), (2, "X"), (3, "Y"), (5, "Y"), (6, "AAA")])
+def test_a_symbol_is_that_of_its_day(day: int, symbol: str) -> None:
+    former = (FormerSymbol("X", date(2024, 1, 2)), FormerSymbol("Y", date(2024, 1, 5)))
+    assert an_instrument(former=former).symbol_on(date(2024, 1, day)) == symbol
+
+
+@pytest.mark.parametrize(("lot", "fractionable"), [("0.5", True), ("1", False), ("100", False)])
+def test_less_than_a_share_is_a_fraction(lot: str, fractionable: bool) -> None:
+    assert an_instrument(lot=Decimal(lot)).is_fractionable is fractionable

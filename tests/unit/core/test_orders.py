@@ -129,7 +129,8 @@ def a_filled(quantity: str | int, price: str | int = 100, **changes: Any) -> Fil
 
 
 def test_every_pair_of_status_and_event_is_in_the_table_of_lives() -> None:
-    kinds = set(OrderEventKind) - {OrderEventKind.FILLED, OrderEventKind.REPORTED}
+    beside = {OrderEventKind.FILLED, OrderEventKind.REPORTED, OrderEventKind.REVERSED}
+    kinds = set(OrderEventKind) - beside
     assert set(EXPECTED) == {(s.value, k.value) for s in OrderStatus for k in kinds}
 
 
@@ -360,3 +361,24 @@ def test_merging_keeps_the_larger_quantity_and_its_price() -> None:
     assert merged(stored, shrunk) == StatusReport(
         S.CANCELED, LATER, Decimal(50), Source.RECONCILIATION, Decimal(10)
     )
+
+
+def test_what_the_venue_takes_back_is_not_filled_and_does_not_fill_again() -> None:
+    half = a_state(S.NEW).apply(a_filled(40)).apply(a_filled(20, 110))
+    after = half.restate(a_fill(quantity=40), None, LATER)
+    assert [after.filled, after.notional, after.undone] == [20, 2200, 40]
+    assert (after.status, after.version) == (S.PARTIALLY_FILLED, 3)
+    assert after.remaining == 40
+    done = after.apply(a_filled(40))
+    assert done.status is S.FILLED
+    assert [done.filled, done.remaining] == [60, 0]
+
+
+def test_a_changed_execution_counts_as_it_now_is() -> None:
+    full = a_state(S.NEW).apply(a_filled(100))
+    after = full.restate(a_fill(quantity=100), a_fill(quantity=90, price="99.5"), LATER)
+    assert after.status is S.FILLED
+    assert [after.filled, after.undone] == [90, 10]
+    assert after.average_price == Decimal("99.5")
+    with pytest.raises(InvalidTransition, match="restatement to 110 cannot follow"):
+        full.restate(a_fill(quantity=100), a_fill(quantity=110), LATER)

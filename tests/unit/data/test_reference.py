@@ -8,7 +8,7 @@ import pytest
 
 from tradewright.core.errors import InvalidInput
 from tradewright.core.ids import InstrumentId
-from tradewright.core.instrument import Instrument
+from tradewright.core.instrument import FormerSymbol, Instrument
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
 from tradewright.data.reference import action_row, instrument_row, parse_action, parse_instrument
 
@@ -30,6 +30,7 @@ DAY = date(2020, 8, 31)
             tradable=False,
             listed=DAY,
             delisted=DAY,
+            former=(FormerSymbol("A.OLD", DAY), FormerSymbol("A.OLDER", DAY)),
         ),
     ],
 )

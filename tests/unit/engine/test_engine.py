@@ -35,6 +35,7 @@ from tradewright.core.events import (
     DividendPaid,
     Event,
     Filled,
+    FillReversed,
     Record,
     Rejected,
     SplitApplied,
@@ -42,9 +43,11 @@ from tradewright.core.events import (
     Submitted,
     SwitchChanged,
     TradabilityChanged,
+    VenueChanged,
 )
 from tradewright.core.ids import FillId, InstrumentId, OrderId, VenueOrderId
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
+from tradewright.core.money import Price, Quantity
 from tradewright.core.orders import Order, OrderStatus, Side, TimeInForce
 from tradewright.core.session import Calendar, Timeframe
 from tradewright.engine.engine import Engine
@@ -385,3 +388,44 @@ def test_within_a_session_the_market_is_open_and_an_opening_order_is_too_late() 
         refused = isinstance(command, Record) and isinstance(command.subject, Refusal)
         said.append(command.subject.code.value if refused else "sent")  # type: ignore[union-attr]
     assert said == ["market_closed", "market_closed", "sent"]
+
+
+def test_a_fill_that_the_venue_takes_back_leaves_the_book_as_if_it_had_not_been() -> None:
+    run = Run({"AAA": [100.0] * 4}, {0: {"AAA": 0.5}, 2: {"AAA": 0.0}})
+    bought = run.orders(0)[0]
+    run.fill(bought, "99.5")
+    run.close(1)
+    split = Split(AAA, run.market.frame.sessions[2].date, Fraction(2))
+    run.handle(SplitApplied(split, dec(100), AT))
+    before = run.engine.ledger.snapshot()
+    assert before.cash == dec(10000) - dec("99.5") * 50
+    assert run.engine.ledger.quantities == {AAA: dec(100)}
+    name = FillId(f"fill of {bought.id}")
+    changed = FillReversed(
+        bought.id,
+        AT,
+        name,
+        instead=FillId("corrected"),
+        quantity=Quantity(dec(40)),
+        price=Price(dec(101)),
+    )
+    (alert,) = run.handle(changed)
+    assert isinstance(alert, Alert)
+    assert alert.code == "order_oddity"
+    assert run.engine.ledger.cash == dec(10000) - dec(101) * 40
+    assert run.engine.ledger.quantities == {AAA: 80}
+    run.handle(FillReversed(bought.id, AT, FillId("corrected")))
+    assert run.engine.ledger.snapshot() == replace(before, cash=dec(10000), positions={})
+    run.engine.ledger.check()
+
+
+def test_an_unfit_venue_is_sent_reductions_alone() -> None:
+    run = Run({"AAA": [100.0] * 5}, {0: {"AAA": 0.5}, 1: ALL, 2: {"AAA": 0.0}})
+    run.fill(run.orders(0)[0])
+    run.handle(VenueChanged(fit=False, at=AT, reason="the trade updates are not connected"))
+    (refused,) = run.close(1)
+    assert isinstance(refused, Record)
+    assert isinstance(refused.subject, Refusal)
+    assert refused.subject.code is RefusalCode.VENUE_UNFIT
+    (sold,) = run.orders(2)
+    assert (sold.side, sold.quantity) == (Side.SELL, dec(50))

@@ -41,14 +41,18 @@ from tradewright.core.events import (
     OrderEvent,
     Rejected,
     SplitApplied,
+    Submit,
+    TimerFired,
 )
 from tradewright.core.ids import OrderId
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
-from tradewright.core.orders import OrderState, OrderStatus
+from tradewright.core.orders import OrderState, OrderStatus, Side
 from tradewright.core.records import JournalEntry, JsonValue, Note
-from tradewright.core.reports import VenueAccount, VenueOrder
+from tradewright.core.reports import VenueAccount, VenueOrder, VenueStanding
+from tradewright.engine.chronicle import Ports
 from tradewright.engine.run import assemble, rows_of
-from tradewright.engine.runner import KILL_SWITCH, Patience, Ports, Runner
+from tradewright.engine.runner import KILL_SWITCH, Runner
+from tradewright.engine.standing import Patience, Watch
 from tradewright.execution.brokerage import SimulatedBrokerage
 from tradewright.ports import MarketFeed, StateStore, Versioned
 
@@ -267,6 +271,36 @@ class Dropped(Counting):
             if isinstance(event, Filled):
                 raise VenueUnavailable("memory", "stream closed")
             yield event
+
+
+class Doubtful(Counting):
+    """A broker that says of itself what a test wants; None is silence, for reads and orders."""
+
+    says: VenueStanding | None = VenueStanding("", 0.0)
+
+    def speak(self) -> VenueStanding:
+        if self.says is None:
+            raise VenueUnavailable("memory", "time-out")
+        return self.says
+
+    async def standing(self) -> VenueStanding:
+        return self.speak()
+
+    async def submit(self, approved: Approved) -> Accepted | Rejected:
+        self.speak()
+        return await super().submit(approved)
+
+    async def find(self, order: OrderId) -> VenueOrder | None:
+        self.speak()
+        return await super().find(order)
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        self.speak()
+        return await super().open_orders()
+
+    async def account(self) -> VenueAccount:
+        self.speak()
+        return await super().account()
 
 
 class Uncancellable(Counting):
@@ -499,13 +533,13 @@ async def test_news_that_arrives_after_it_was_mended_is_booked_once() -> None:
     async for event in scene.feed().events():
         # Nothing else runs in between, so the stream is always behind the venue's list.
         await runner._market(event)
-    await runner._catch_up()
+    await runner._settling.catch_up()
     await runner.reconcile()
     await asyncio.sleep(0)
-    await runner._hear()
+    await runner._settling.hear()
     await runner.stop()
     assert codes(runner) == ["news_lost"]
-    assert runner._news.empty()
+    assert runner._settling.news.empty()
     assert (await scene.kinds()).count("Filled") == 1
     holds(runner, 50)
 
@@ -630,7 +664,7 @@ async def test_cancel_is_journaled_before_it_is_asked_and_its_outcome_is_heard()
     scene = await a_scene(Counting)
     runner = await decided(scene)
     await runner._perform([Cancel(only(runner).order.id, "changed our mind")])
-    await runner._catch_up()
+    await runner._settling.catch_up()
     await runner.stop()
     assert (await scene.kinds())[-2:] == ["CancelAsked", "Canceled"]
     assert only(runner).status is OrderStatus.CANCELED
@@ -641,7 +675,7 @@ async def test_questions_and_cancels_that_were_rate_limited_are_asked_again() ->
     scene = await a_scene(Crowded)
     runner = await decided(scene)
     await runner._perform([Cancel(only(runner).order.id, "changed our mind")])
-    await runner._catch_up()
+    await runner._settling.catch_up()
     assert not await runner.reconcile()
     await runner.stop()
     assert only(runner).status is OrderStatus.CANCELED
@@ -717,7 +751,7 @@ async def test_order_that_the_venue_forgets_during_a_run_stops_it() -> None:
     runner = await decided(scene)
     scene.brokerage.orders.clear()
     with pytest.raises(LedgerError, match="unknown at the venue that took it"):
-        await runner._catch_up()
+        await runner._settling.catch_up()
     await runner.stop()
 
 
@@ -790,3 +824,171 @@ async def test_whole_feed_heard_again_after_a_restart_changes_nothing() -> None:
         1
     ] * 3
     assert again.outcome.differences == ()
+
+
+ALWAYS = Patience(confirm=0.0, news=0.0, poll=0.0, look=0.0, longest=0.0)
+BLOCKED = VenueStanding("trading_blocked", 0.0)
+SKEWED = VenueStanding("", -1.5)
+
+
+async def doubted(scene: Scene, doubt: VenueStanding | None, *, deaf: bool = False) -> Runner:
+    """Half is bought after day 0, more is wished after day 2 and nothing after day 3.
+
+    The doubt begins with day 2 and ends after day 3.
+    """
+    broker = scene.broker
+    assert isinstance(broker, Doubtful)
+    days = scene.days
+    scene.weights |= {days[2]: {"AAA": 0.9}, days[3]: {"AAA": 0.25}}
+    runner = scene.runner(ALWAYS)
+    await runner.start(scene.opening())
+    async for event in scene.feed().events():
+        if event.at == scene.market.frame.known(2):
+            broker.says = doubt
+            if deaf:
+                broker.connected.clear()
+        if event.at == scene.market.frame.known(4):
+            broker.says = VenueStanding("", 0.0)
+            broker.connected.set()
+        await runner._market(event)
+    await runner.stop()
+    return runner
+
+
+@pytest.mark.parametrize(
+    ("doubt", "deaf", "reason"),
+    [
+        (BLOCKED, False, "the account is blocked: trading_blocked"),
+        (SKEWED, False, "the clocks differ: ours is -1.500 s ahead of the venue's"),
+        (VenueStanding("", 0.0), True, "the trade updates are not connected"),
+        (BLOCKED, True, "the trade updates are not connected; the account is blocked: trading_b"),
+    ],
+    ids=["blocked", "skewed", "deaf", "both"],
+)
+async def test_a_venue_that_is_doubted_is_sent_reductions_alone_until_it_is_not(
+    doubt: VenueStanding, deaf: bool, reason: str
+) -> None:
+    scene = await a_scene(Doubtful)
+    runner = await doubted(scene, doubt, deaf=deaf)
+    assert [refusal.code for refusal in runner.outcome.refusals] == [RefusalCode.VENUE_UNFIT]
+    (bought, sold) = runner.engine.desk.states.values()
+    assert (sold.order.side, sold.order.reduce_only) == (Side.SELL, True)
+    assert sold.order.quantity == Decimal(25)
+    assert {bought.status, sold.status} == {OrderStatus.FILLED}
+    changed = [e for e in await scene.journal.since(0) if e.kind == "VenueChanged"]
+    assert [entry.body["fit"] for entry in changed] == [False, True]
+    assert str(changed[0].body["reason"]).startswith(reason)
+    told = [alert.code for alert in runner.outcome.alerts if alert.code.startswith("venue")]
+    assert told == ["venue_unfit", "venue_fit"]
+    holds(runner, 25)
+
+
+async def test_a_venue_that_is_silent_for_long_stops_nothing_and_is_mended_after() -> None:
+    scene = await a_scene(Doubtful)
+    runner = await doubted(scene, None)
+    assert [refusal.code for refusal in runner.outcome.refusals] == [RefusalCode.VENUE_UNFIT]
+    (_, sold) = runner.engine.desk.states.values()
+    # The reduction was tried, its answer never came, and the venue did not know it afterwards.
+    assert (sold.order.side, sold.status) == (Side.SELL, OrderStatus.FAILED)
+    assert "order_unconfirmed" in codes(runner)
+    assert await scene.kill_switch() == CLEAR
+    assert runner.engine.switches.venue_fit
+    holds(runner, 50)
+
+
+async def test_a_venue_that_falls_silent_over_one_order_is_not_sent_the_next() -> None:
+    scene = await a_scene(Doubtful)
+    broker = scene.broker
+    assert isinstance(broker, Doubtful)
+    runner = scene.runner(ALWAYS)
+    await runner.start(scene.opening())
+    approved = [
+        command.approved for weight in (0.2, 0.3) for command in orders_for(runner, scene, weight)
+    ]
+    broker.says = None
+    await runner._perform([Submit(one) for one in approved])
+    await runner.stop()
+    states = [runner.engine.desk.states[one.order.id] for one in approved]
+    assert [state.status for state in states] == [
+        OrderStatus.SUBMITTED_UNCONFIRMED,
+        OrderStatus.FAILED,
+    ]
+    assert states[1].reason == "not sent: venue_unfit"
+    assert broker.sent == []
+    assert codes(runner) == ["order_unconfirmed", "venue_unfit", "intent_dropped"]
+
+
+def orders_for(runner: Runner, scene: Scene, weight: float) -> list[Submit]:
+    """What the engine would send at the first close for a weight."""
+    scene.weights[scene.days[0]] = {"AAA": weight}
+    bar = BarClosed(scene.market.frame, 0)
+    return [c for c in runner.engine.handle(bar) if isinstance(c, Submit)]
+
+
+async def test_doubts_are_looked_at_between_bars_too() -> None:
+    scene = await a_scene(Doubtful)
+    assert isinstance(scene.broker, Doubtful)
+    runner = scene.runner(ALWAYS)
+    await runner.start(scene.opening())
+    seen: list[tuple[bool, bool]] = []
+    for said in (BLOCKED, None, VenueStanding("", 0.0)):
+        scene.broker.says = said
+        await runner._market(TimerFired("look", scene.clock.now()))
+        seen.append((runner.engine.switches.venue_fit, runner.watch.is_silent))
+    await runner.stop()
+    assert seen == [(False, False), (False, True), (True, False)]
+    assert (await scene.kinds()).count("VenueChanged") == 2
+
+
+async def test_the_books_are_compared_after_a_silence_and_stop_the_run_if_they_differ() -> None:
+    scene = await a_scene(Doubtful)
+    assert isinstance(scene.broker, Doubtful)
+    broker: Doubtful = scene.broker
+    scene.weights[scene.days[0]] = {}
+    runner = scene.runner(ALWAYS)
+    await runner.start(scene.opening())
+
+    class Lost:
+        async def events(self) -> AsyncIterator[Event]:
+            broker.says = None
+            yield TimerFired("look", scene.clock.now())
+            broker.brokerage.ledger.cash -= 1
+            broker.says = VenueStanding("", 0.0)
+            async for event in scene.feed().events():
+                yield event
+
+    with pytest.raises(LedgerError, match="cash: ours 10000, theirs 9999"):
+        await runner.run(Lost())
+    await runner.stop()
+    assert (await scene.kill_switch())["engaged"] is True
+
+
+async def test_a_restart_remembers_that_the_venue_was_unfit() -> None:
+    scene = await cut_after("Approved", Doubtful)
+    assert isinstance(scene.broker, Doubtful)
+    scene.broker.says = BLOCKED
+    runner = await scene.play(ALWAYS)
+    (state,) = runner.engine.desk.states.values()
+    assert state.reason == "not sent before the stop: venue_unfit"
+    assert not runner.engine.switches.venue_fit
+    scene.broker._events = asyncio.Queue()
+    again = scene.runner(ALWAYS)
+    await again.start(scene.opening())
+    await again.stop()
+    assert not again.engine.switches.venue_fit
+    assert (await scene.kinds()).count("VenueChanged") == 1
+
+
+async def test_doubt_grows_the_interval_between_two_questions() -> None:
+    scene = await a_scene(Doubtful)
+    assert isinstance(scene.broker, Doubtful)
+    watch = Watch(scene.broker, Patience(news=0.0))
+    loop = asyncio.get_running_loop()
+    waits = []
+    for _ in range(8):
+        watch.lost("time-out")
+        waits.append(round(watch._next - loop.time()))
+    assert waits == [0, 1, 2, 4, 8, 16, 30, 30]
+    assert watch.reason == "the venue does not answer: time-out"
+    await watch.look()
+    assert watch.is_silent

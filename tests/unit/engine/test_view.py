@@ -11,6 +11,7 @@ import pytest
 from tests.builders import AAA, NAN, a_calendar, a_market, dec, flat_bars, sessions
 from tradewright.core.errors import MissingData
 from tradewright.core.market import CashDividend, Split
+from tradewright.core.positions import Position
 from tradewright.core.session import Calendar
 from tradewright.data.history import History
 from tradewright.engine.view import InstantView, Served
@@ -48,6 +49,16 @@ def test_a_view_moves_on_and_keeps_no_past() -> None:
     view.row = 2
     assert (view.at, view.value("sma_2")) == (DAYS[2].close, 30.0)
     np.testing.assert_array_equal(view.tradable(), [30.0, 2.0])
+
+
+def test_a_view_says_since_when_something_is_held() -> None:
+    history = History(MARKET.frame, MARKET.actions)
+    history.advance(2)
+    held = {AAA: Position(AAA, dec(7))}
+    view = InstantView(Served(history, a_calendar(), []), 2, {AAA: dec(7)}, lambda: None, held)
+    assert view.positions is held
+    opened = [DAYS[0].open, DAYS[0].close, DAYS[1].open, DAYS[2].open, DAYS[2].close]
+    assert [view.rows_since(at) for at in opened] == [3, 2, 2, 1, 0]
 
 
 def test_the_next_session_may_be_unknown() -> None:

@@ -285,7 +285,7 @@ def test_a_command_that_makes_no_sense_is_refused(
     with pytest.raises(Refused, match=message):
         exchange.perform(name, given)
     assert not any(exchange.account.permissions.blocks.values())
-    assert not exchange.account.permissions.shorting.restricted
+    assert not exchange.account.permissions.shorting.is_restricted(InstrumentId("AAA"))
 
 
 def test_the_multiplier_is_the_least_of_what_is_allowed() -> None:
@@ -353,7 +353,7 @@ def settings(exchange: Exchange) -> tuple[object, ...]:
         dict(held.blocks),
         held.body(),
         status,
-        set(held.shorting.restricted),
+        {name for name in ("AAA", "BBB") if held.shorting.is_restricted(InstrumentId(name))},
         exchange.keys.pair,
     )
 

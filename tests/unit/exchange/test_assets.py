@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def with_instrument(**changes: Any) -> MarketData:
 
 
 def test_an_asset_has_every_field_of_the_vendor() -> None:
-    body = asset(an_exchange(), "AAA")
+    body = asset(an_exchange(with_instrument(lot=Decimal("1e-9"))), "AAA")
     assert {name: body[name] for name in body if name != "id"} == {
         "class": "us_equity",
         "exchange": "NYSE",
@@ -48,6 +49,19 @@ def test_an_asset_has_every_field_of_the_vendor() -> None:
         "margin_requirement_short": "30",
         "attributes": ["fractional_eh_enabled"],
     }
+
+
+@pytest.mark.parametrize(("lot", "fractionable"), [("1e-9", True), ("1", False), ("100", False)])
+def test_what_is_listed_as_fractionable_is_what_orders_take(lot: str, fractionable: bool) -> None:
+    exchange = an_exchange(with_instrument(lot=Decimal(lot)))
+    assert asset(exchange, "AAA")["fractionable"] is fractionable
+    order = {"symbol": "AAA", "qty": "0.5", "side": "buy", "type": "market"}
+    given = {"body": {**order, "time_in_force": "day"}}
+    if fractionable:
+        exchange.perform("submit", given)
+    else:
+        with pytest.raises(Refused, match='"AAA" is not fractionable'):
+            exchange.perform("submit", given)
 
 
 def test_requirements_follow_the_price() -> None:
@@ -68,12 +82,13 @@ def test_requirements_follow_the_price() -> None:
         ({"asset_class": "crypto"}, []),
         ({"exchange": "NASDAQ"}, ["AAA"]),
         ({"exchange": "NYSE"}, ["BBB"]),
-        ({"attributes": "fractional_eh_enabled,ipo"}, ["AAA", "BBB"]),
+        ({"attributes": "fractional_eh_enabled,ipo"}, ["AAA"]),
         ({"attributes": "has_options"}, []),
     ],
 )
 def test_assets_by_what_is_asked(query: dict[str, str], found: list[str]) -> None:
-    assert symbols(an_exchange(with_instrument(venue="XNAS")), **query) == found
+    data = with_instrument(venue="XNAS", lot=Decimal("1e-9"))
+    assert symbols(an_exchange(data), **query) == found
 
 
 @pytest.mark.parametrize("field", ["status", "asset_class", "exchange"])

@@ -27,7 +27,7 @@ def holding(**quantities: str) -> Exchange:
 def close(exchange: Exchange, **given: str) -> Mapping[str, Any]:
     """Close a position, or part of it, and return the order."""
     answer = exchange.perform("close_position", given)
-    assert isinstance(answer, dict)
+    assert isinstance(answer, Mapping)
     return answer
 
 

@@ -59,6 +59,8 @@ STEPS: list[Step] = [
     lambda exchange: exchange.perform("halt", {"symbol": "BBB", "seconds": 120}),
     lambda exchange: submit(exchange, symbol="BBB", qty="7"),
     lambda exchange: exchange.advance(minute(0, 30), exchange.market.position + 9),
+    lambda exchange: exchange.perform("late_trade", {"symbol": "AAA", "price": "101"}),
+    lambda exchange: exchange.perform("bust_trade", {"symbol": "BBB"}),
     lambda exchange: exchange.advance(minute(0, 40)),
     lambda exchange: exchange.perform("split", {"symbol": "AAA", "ratio": "4:1"}),
     lambda exchange: exchange.perform("dividend", {"symbol": "BBB", "amount": "0.25"}),
@@ -112,7 +114,15 @@ def test_the_same_commands_give_the_same_bytes_twice(tmp_path: Path) -> None:
     first, second = (lived(tmp_path / name, set()) for name in ("one", "two"))
     assert first == second
     kinds = {json.loads(line)["kind"] for line in first[0].splitlines()}
-    assert kinds >= {"trade_update", "halt", "resume", "corporate_action", "fault", "rename"}
+    assert kinds >= {
+        "trade_update",
+        "halt",
+        "resume",
+        "corporate_action",
+        "fault",
+        "rename",
+        "amendment",
+    }
     assert first[2]["cash"] != 1_000_000
 
 

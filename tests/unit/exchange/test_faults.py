@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.exchange.builders import an_exchange, closed
-from tradewright.core.errors import InvalidInput, UnknownName
+from tradewright.core.errors import InvalidInput, QualityFailure, UnknownName
 from tradewright.exchange.faults.judge import Faults
 from tradewright.exchange.faults.kinds import KINDS
 from tradewright.exchange.faults.rules import (
@@ -452,3 +452,87 @@ def test_every_word_can_be_written(word: str) -> None:
         arguments["seconds"] = 1
     rule = read_rule({"name": "r", "match": where, "action": {"do": word, **arguments}})
     assert rule.phase is phase
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Callable[[], Faults]]:
+    """What the folder holds; none is closed before the end, as when processes are killed."""
+    opened: list[Faults] = []
+
+    def keep() -> Faults:
+        opened.append(Faults())
+        opened[-1].keep(tmp_path)
+        return opened[-1]
+
+    yield keep
+    for faults in opened:
+        faults.close()
+
+
+def rules_of(faults: Faults) -> list[Any]:
+    rules = faults.standing()["rules"]
+    assert isinstance(rules, list)
+    return rules
+
+
+def test_rules_and_their_counts_go_on_where_they_stood(kept: Callable[[], Faults]) -> None:
+    rules = [
+        {**a_rule(nth=7), "name": "seventh"},
+        {**a_rule(every=3, count=2), "name": "two of them"},
+        {**a_rule(probability=0.4), "name": "chance"},
+        {**a_rule("rotate_keys", at="2024-01-03T15:00:00Z"), "name": "once"},
+    ]
+    script = read_script({"rule": rules, "seed": 11})
+    whole = Faults()
+    whole.apply(script)
+    broken = kept()
+    broken.apply(script)
+    assert [rule.name for rule in broken.due(NOW)] == [rule.name for rule in whole.due(NOW)]
+    for _ in range(20):
+        broken = kept()
+        struck = [rule.name for rule in broken.strikes(an_order(), NOW)]
+        assert struck == [rule.name for rule in whole.strikes(an_order(), NOW)]
+        assert not broken.due(NOW)
+        assert broken.standing() == {**whole.standing(), "injected": len(struck)}
+
+
+def test_random_faults_draw_on_after_a_restart(kept: Callable[[], Faults]) -> None:
+    whole, broken = Faults(), kept()
+    for faults in (whole, broken):
+        faults.shake(7, {"drop_before": 0.5, "truncate": {"probability": 0.3, "keep": 3}})
+    wanted = [pattern(whole, [an_order()]) for _ in range(30)]
+    assert [pattern(kept(), [an_order()]) for _ in range(30)] == wanted
+
+
+def test_what_was_cleared_stays_cleared(kept: Callable[[], Faults]) -> None:
+    faults = kept()
+    faults.apply(read_script({"rule": [a_rule(), {**a_rule(), "name": "other"}]}))
+    faults.clear("other")
+    assert [rule["name"] for rule in rules_of(kept())] == ["r"]
+    kept().clear()
+    assert not kept().active
+
+
+def test_a_long_list_of_counts_is_written_anew(tmp_path: Path, kept: Callable[[], Faults]) -> None:
+    faults = kept()
+    faults.apply(read_script({"rule": [a_rule()]}))
+    for _ in range(10_001):
+        faults.strikes(an_order(), NOW)
+    assert len((tmp_path / "faults.jsonl").read_bytes().splitlines()) == 1
+    faults.strikes(an_order(), NOW)
+    assert [rule["seen"] for rule in rules_of(kept())] == [10_002]
+
+
+def test_a_torn_last_count_is_dropped_and_nonsense_is_named(
+    tmp_path: Path, kept: Callable[[], Faults]
+) -> None:
+    faults = kept()
+    faults.apply(read_script({"rule": [a_rule(nth=2)]}))
+    faults.strikes(an_order(), NOW)
+    path = tmp_path / "faults.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'["r",9')
+    assert pattern(kept(), [an_order()]) == [True]
+    path.write_bytes(whole + b"nonsense\n")
+    with pytest.raises(QualityFailure, match=r"faults\.jsonl:3.*exchange reset"):
+        kept()

@@ -56,13 +56,13 @@ def test_the_replay_ends() -> None:
     assert exchange.market.now == closed(6)
 
 
-def test_a_split_cancels_orders_and_keeps_the_value() -> None:
+def test_a_split_keeps_the_value() -> None:
     split = Split(InstrumentId("AAA"), date(2024, 1, 4), Fraction(2))
     halved = [(p, p, p, p, 1000.0) for p in (100.0, 100.0, 50.0, 50.0, 50.0)]
     exchange = an_exchange(a_market({"AAA": halved}, (split,)))
     submit(exchange)
     exchange.advance(closed(1))
-    order = submit(exchange, type="limit", limit_price="90", time_in_force="gtc")
+    order = submit(exchange, type="stop", stop_price="130", time_in_force="gtc")
     exchange.advance(opened(2))
     assert status(exchange, order) == "canceled"
     position = position_of(exchange, "AAA")

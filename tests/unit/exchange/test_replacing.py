@@ -26,7 +26,7 @@ LIMIT: dict[str, Any] = {"type": "limit", "limit_price": "90", "time_in_force": 
 def replace(exchange: Exchange, order: str, **body: Any) -> Mapping[str, Any]:
     """Replace an order and return its successor."""
     answer = exchange.perform("replace", {"order": order, "body": body})
-    assert isinstance(answer, dict)
+    assert isinstance(answer, Mapping)
     return answer
 
 
@@ -219,7 +219,7 @@ def test_a_fill_that_comes_first_rejects_the_successor() -> None:
     exchange.advance(opened(1))
     twisted = {"body": {**LIMIT, "symbol": "AAA", "qty": "10", "side": "buy"}}
     answer = exchange.perform("submit", {**twisted, "twist": {"replace_race": True}})
-    assert isinstance(answer, dict)
+    assert isinstance(answer, Mapping)
     old = str(answer["id"])
     with heard(exchange) as told:
         successor = replace(exchange, old, limit_price="91")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from tradewright.exchange.exchange import Exchange
 def twisted(exchange: Exchange, twist: dict[str, Any], **changes: Any) -> str:
     """Give an order with a fate and return its id."""
     answer = exchange.perform("submit", {"body": a_body(**changes), "twist": twist})
-    assert isinstance(answer, dict)
+    assert isinstance(answer, Mapping)
     return str(answer["id"])
 
 
@@ -148,7 +149,7 @@ def test_a_rare_status_is_told_and_the_order_goes_on(state: str) -> None:
 def test_an_order_placed_by_hand_is_the_accounts_like_any_other() -> None:
     exchange = an_exchange()
     answer = exchange.perform("place_external", {"body": a_body()})
-    assert isinstance(answer, dict)
+    assert isinstance(answer, Mapping)
     exchange.advance(opened(1))
     assert shown(exchange, answer["id"])["status"] == "filled"
     assert exchange.market.brokerage.ledger.quantities[InstrumentId("AAA")] == Decimal(10)

@@ -16,6 +16,7 @@ from tradewright.core.events import (
     Canceled,
     Failed,
     Filled,
+    FillReversed,
     OrderEvent,
     Rejected,
     Reported,
@@ -23,6 +24,7 @@ from tradewright.core.events import (
     Unconfirmed,
 )
 from tradewright.core.ids import FillId, OrderId, StrategyId, VenueOrderId, inferred_fill_id
+from tradewright.core.money import Price, Quantity
 from tradewright.core.orders import Order, OrderKind, OrderState, OrderStatus, Side, TimeInForce
 from tradewright.execution.desk import Applied, Desk
 from tradewright.risk.gate import PreTradeGate
@@ -266,3 +268,55 @@ def test_an_inferred_fill_adds_nothing_to_real_ones_that_told_no_running_count()
     desk = a_desk()
     assert applied(desk, fill(1, 60), inferred(60, 60))[-1] == (None, "fill already counted")
     assert desk.states[ID].filled == 60
+
+
+def reversed_fill(number: int, **changes: Any) -> FillReversed:
+    return FillReversed(ID, AT, FillId(f"fill-{number}"), reason="bust", **changes)
+
+
+def corrected(number: int, instead: int, quantity: int, price: int) -> FillReversed:
+    return reversed_fill(
+        number,
+        instead=FillId(f"fill-{instead}"),
+        quantity=Quantity(Decimal(quantity)),
+        price=Price(Decimal(price)),
+    )
+
+
+def test_a_fill_that_is_taken_back_is_told_once_and_leaves_room_for_the_same_count() -> None:
+    desk = a_desk()
+    applied(desk, fill(1, 40, 40))
+    assert desk.is_news(reversed_fill(1))
+    answer = desk.apply(reversed_fill(1))
+    assert answer is not None
+    assert (answer.booked, answer.oddity) == (None, "bust")
+    assert answer.reversal == desk.reversals[0]
+    assert not desk.is_news(reversed_fill(1))
+    assert applied(desk, reversed_fill(1)) == [(None, "repeated reversal")]
+    assert [quantity for _, _, quantity in desk.working()] == [60]
+    assert desk.states[ID].filled == 0
+    # Another execution brings the order to the count that it had come to before.
+    assert applied(desk, fill(2, 40, 40), fill(1, 40, 40)) == [(40, ""), (None, "repeated fill")]
+
+
+def test_a_fill_may_be_corrected_more_than_once_and_keeps_its_fee() -> None:
+    desk = a_desk()
+    applied(desk, fill(1, 100, 100, fee="1"), corrected(1, 2, 90, 99))
+    applied(desk, corrected(2, 3, 80, 98))
+    (first, second) = desk.reversals
+    assert (first.instead, second.fill.id) == (second.fill, "fill-2")
+    assert second.instead is not None
+    assert [second.instead.quantity, second.instead.fee.amount] == [80, 1]
+    assert [desk.states[ID].filled, desk.states[ID].undone] == [80, 20]
+    assert [desk.knows_fill(FillId(f"fill-{n}")) for n in (1, 2, 3, 4)] == [True] * 3 + [False]
+    assert applied(desk, fill(3, 80, 80)) == [(None, "repeated fill")]
+    assert len(desk.fills) == 1
+
+
+def test_a_fill_that_is_not_known_cannot_be_taken_back() -> None:
+    desk = a_desk()
+    told = "reversal of fill fill-7, which does not stand"
+    assert applied(desk, reversed_fill(7)) == [(None, told)]
+    assert desk.states[ID].version == 0
+    with pytest.raises(InvalidInput, match="goes with a quantity and a price"):
+        reversed_fill(7, instead=FillId("fill-8"))

@@ -157,3 +157,23 @@ def test_deciding_again_is_the_same_order_only_at_the_same_instant() -> None:
     later = plan([target("AAA", 0.5, at=AT + MOMENT)]).orders[0]
     assert once == again
     assert later.id != once.id
+
+
+@pytest.mark.parametrize(
+    ("weight", "held", "working", "only_reduces"),
+    [
+        (0.1, 200, None, [True]),
+        (0.0, 200, None, [True]),
+        (0.0, -200, None, [True]),
+        (-0.1, 200, None, [False]),
+        (0.1, -200, None, [False]),
+        (0.5, 200, None, [False]),
+        (0.5, 0, None, [False]),
+        (0.1, 200, -10, [False]),
+    ],
+)
+def test_an_order_says_that_it_only_reduces_where_that_is_certain(
+    weight: float, held: int, working: int | None, only_reduces: list[bool]
+) -> None:
+    made = plan([target("AAA", weight)], {AAA: held}, None if working is None else {AAA: working})
+    assert [order.reduce_only for order in made.orders] == only_reduces

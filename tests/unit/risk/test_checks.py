@@ -61,6 +61,7 @@ UNPRICED = holding({"BBB": 5}, prices={"AAA": 100})
 TABLE: list[tuple[RefusalCode, Case, Case]] = [
     (C.SWITCH_UNKNOWN, Case(context={"stopped": None}), Case()),
     (C.SWITCH_ENGAGED, Case(context={"stopped": True}), Case()),
+    (C.VENUE_UNFIT, Case(context={"venue_fit": False}), Case()),
     (C.MARKET_UNKNOWN, Case(context={"market_open": None}), Case(context={"market_open": False})),
     (C.MARKET_UNKNOWN, Case(context={"trades_on": None}), Case()),
     (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import AT
-from tradewright.core.events import SwitchChanged
+from tradewright.core.events import SwitchChanged, VenueChanged
 from tradewright.risk.switches import GLOBAL, Switches
 
 UNREAD = "unread"
@@ -51,3 +51,12 @@ def test_the_last_reading_holds() -> None:
     for engaged in (False, True, None):
         switches.apply(SwitchChanged(GLOBAL, engaged, AT))
     assert switches.state("test") is None
+
+
+def test_a_venue_is_fit_until_it_is_said_not_to_be() -> None:
+    switches = Switches()
+    said = [switches.venue_fit]
+    for fit in (False, True):
+        switches.turn(VenueChanged(fit, AT))
+        said.append(switches.venue_fit)
+    assert said == [True, False, True]

@@ -15,6 +15,7 @@ from tests.builders import AT, NAN, sessions
 from tradewright.core.errors import InvalidInput, UnknownName
 from tradewright.core.frames import FloatArray
 from tradewright.core.ids import InstrumentId
+from tradewright.core.positions import Position
 from tradewright.core.session import Session, Timeframe
 from tradewright.strategies.momentum import Momentum
 from tradewright.strategies.moving_average import MovingAverageCross
@@ -32,6 +33,7 @@ class StillView:
     values: Sequence[float]
     holdings: Mapping[InstrumentId, Decimal] = field(default_factory=dict)
     closes: Sequence[float] = (1.0, 1.0, 1.0, 1.0)
+    positions: Mapping[InstrumentId, Position] = field(default_factory=dict)
     session: Session = JANUARY_31
     next_session: Session = FEBRUARY_1
     equity: Decimal | None = Decimal(1000)
@@ -40,6 +42,9 @@ class StillView:
     @property
     def universe(self) -> tuple[InstrumentId, ...]:
         return NAMES[: len(self.values)]
+
+    def rows_since(self, at: datetime) -> int:
+        return (self.at - at).days
 
     def feature(self, name: str) -> FloatArray:
         assert name
@@ -193,7 +198,7 @@ def test_a_strategy_is_built_by_name_from_text(
 @pytest.mark.parametrize(
     ("name", "parameters", "said"),
     [
-        ("martingale", {}, "choose one of: momentum, sma-cross"),
+        ("martingale", {}, "choose one of: breakout, ensemble, mean-reversion"),
         ("momentum", {"botom": "1"}, "momentum parameter: 'botom' is not known"),
         ("momentum", {"needs": "1"}, "'needs' is not known"),
         ("momentum", {"id": "mine"}, "'id' is not known"),

@@ -13,7 +13,7 @@ from tradewright.adapters.alpaca.access import (
 )
 from tradewright.adapters.alpaca.bars import AlpacaBars
 from tradewright.adapters.alpaca.broker import AlpacaBroker
-from tradewright.adapters.alpaca.budget import Allowance, RequestBudget
+from tradewright.adapters.alpaca.budget import Allowance, Lane, RequestBudget
 from tradewright.adapters.alpaca.data import AlpacaData, Source
 from tradewright.adapters.alpaca.mapping import FeeRule, Symbols, no_fee
 from tradewright.adapters.alpaca.market_stream import AlpacaMarketStream, Channels
@@ -34,6 +34,7 @@ __all__ = [
     "Channels",
     "FeeRule",
     "Handshakes",
+    "Lane",
     "Manners",
     "Parked",
     "Parking",

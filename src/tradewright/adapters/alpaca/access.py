@@ -62,7 +62,8 @@ class Access:
         """Compose the error of credentials that the venue does not take."""
         return ConfigError(
             f"{self.base_url} does not accept the key {self.key[:4]}…",
-            "check key and secret, and that they belong to this address (paper or live)",
+            "check key and secret (ALPACA_API_KEY_ID, ALPACA_API_SECRET_KEY), and that they belong "
+            "to this address (ALPACA_BASE_URL: paper or live)",
         )
 
     def require_account(self, number: object) -> None:

@@ -18,6 +18,7 @@ from tradewright.core.events import (
     CancelRefused,
     Expired,
     Filled,
+    FillReversed,
     OrderEvent,
     Rejected,
     Replaced,
@@ -78,6 +79,8 @@ class Blotter:
         standing = self._standings.setdefault(event.order, _Standing())
         if isinstance(event, Filled):
             self._filled(standing, event)
+        elif isinstance(event, FillReversed):
+            self._undone(standing, event)
         elif isinstance(event, Accepted | Reported):
             told = event.status if isinstance(event, Reported) else OrderStatus.ACCEPTED
             if standing.status is None or told.rank >= standing.status.rank:
@@ -154,6 +157,13 @@ class Blotter:
         standing.filled = max(standing.filled or ZERO, event.cumulative)
         if standing.quantity is not None and standing.filled >= standing.quantity:
             standing.ended = True
+
+    def _undone(self, standing: _Standing, event: FillReversed) -> None:
+        if event.instead is not None:
+            self._fills[event.instead] = None
+        # Other executions may bring the order to these counts once more.
+        standing.counts.clear()
+        standing.filled = None
 
     def _is_told(self, event: Filled) -> bool:
         # Two channels may name one execution differently; each brings its order to a count of

@@ -22,6 +22,7 @@ from tradewright.adapters.alpaca.budget import Lane
 from tradewright.adapters.alpaca.mapping import (
     FeeRule,
     Symbols,
+    blocks_of,
     no_fee,
     order_request,
     replace_request,
@@ -29,6 +30,7 @@ from tradewright.adapters.alpaca.mapping import (
 from tradewright.adapters.alpaca.news import OrderNews
 from tradewright.adapters.alpaca.orders import AccountLists
 from tradewright.adapters.alpaca.reading import Json, Parking
+from tradewright.adapters.alpaca.reference import AlpacaReference
 from tradewright.adapters.alpaca.stream import TradeUpdates
 from tradewright.adapters.alpaca.transport import Request, Transport, unreadable
 from tradewright.core.clock import SystemClock
@@ -37,7 +39,7 @@ from tradewright.core.errors import VenueRejected
 from tradewright.core.events import Accepted, OrderEvent, Rejected
 from tradewright.core.ids import OrderId
 from tradewright.core.orders import Fill, Order, OrderStatus
-from tradewright.core.reports import VenueAccount, VenueOrder
+from tradewright.core.reports import VenueAccount, VenueOrder, VenueStanding
 from tradewright.ports import Clock
 
 
@@ -92,6 +94,7 @@ class AlpacaBroker:
             clock=self._clock,
         )
         self.connected = self._news.connected
+        self.reference = AlpacaReference(self.transport, self._clock, parking=self.parking)
         self._unproven = bool(access.account)
 
     @property
@@ -168,6 +171,13 @@ class AlpacaBroker:
         account = await self._lists.account()
         self._unproven = False
         return account
+
+    async def standing(self) -> VenueStanding:
+        """Ask whether the account may trade, and for the venue's clock."""
+        body = await self._lists.account_body()
+        self._unproven = False
+        clock = await self.reference.clock()
+        return VenueStanding(", ".join(blocks_of(body)), clock.skew_seconds)
 
     async def events(self) -> AsyncIterator[OrderEvent]:
         """Yield what happens to our orders, over reconnections, until `close`."""

@@ -76,6 +76,12 @@ class RequestBudget:
         """Requests allowed in one stretch: ours, or the venue's if that is less."""
         return self._limit
 
+    def left(self, lane: Lane, now: float) -> int:
+        """Return how many requests of a lane may be sent now."""
+        self._forget(now)
+        others = self._others if now < self._others_until else 0
+        return max(self._allowance.of(lane, self._limit) - len(self._sent) - others, 0)
+
     def take(self, lane: Lane, now: float) -> float:
         """Count a request and return 0, or return the seconds until it may be sent."""
         self._forget(now)

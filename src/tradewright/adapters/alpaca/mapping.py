@@ -21,6 +21,7 @@ from tradewright.core.events import (
     CancelRefused,
     Expired,
     Filled,
+    FillReversed,
     OrderEvent,
     Rejected,
     Replaced,
@@ -36,6 +37,7 @@ FeeRule: TypeAlias = Callable[[OrderId, Decimal, Quantity, Price], Money]
 """The fee of one execution, from the order, what it had filled before, quantity and price."""
 
 _HUNDRED: Final = Decimal(100)
+_ACTIVE: Final = "ACTIVE"
 _BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
 
 # fmt: off
@@ -93,8 +95,10 @@ _WORKING_EVENTS: Final = frozenset(
     }
 )
 
-# There is no event of ours for these: books that they touch are compared and mended by people.
-_CHANGES: Final = ("trade_bust", "trade_correct", "restated")
+_BUST: Final = "trade_bust"
+_CORRECTED: Final = "trade_correct"
+# What of the order is changed is not said: books that it touches are compared and mended by people.
+_RESTATED: Final = "restated"
 
 
 def no_fee(_order: OrderId, _before: Decimal, _quantity: Quantity, _price: Price) -> Money:
@@ -155,7 +159,8 @@ def status_of(raw: str) -> OrderStatus | None:
 def order_request(order: Order, symbol: str) -> dict[str, str]:
     """Write an order as the body of their POST; every number is a decimal string.
 
-    `reduce_only` has no word of theirs for equities: the gate alone keeps it.
+    An order that may only reduce says that it closes, so that the venue refuses it where the
+    position has gone in the meantime and it would open one.
     """
     body = {
         "symbol": symbol,
@@ -165,6 +170,8 @@ def order_request(order: Order, symbol: str) -> dict[str, str]:
         "time_in_force": order.time_in_force.value,
         "client_order_id": order.id,
     }
+    if order.reduce_only:
+        body["position_intent"] = f"{order.side.value}_to_close"
     if order.limit is not None:
         body["limit_price"] = number(order.limit)
     if order.stop is not None:
@@ -262,8 +269,10 @@ def _trade_update(  # noqa: PLR0911 - one return a kind of event
         # Told of the successor, it will never work; told of the old order, it works on.
         ended = Rejected if body.get("replaces") else CancelRefused
         return ended(order, at, why, venue_id)
-    if kind in _CHANGES:
-        return Parked(f"{kind} of order {order}: an execution has been changed afterwards", data)
+    if kind in {_BUST, _CORRECTED}:
+        return _reversed(data, order, at, venue_id)
+    if kind == _RESTATED:
+        return Parked(f"order {order} has been changed afterwards", data)
     return Parked(f"event {kind!r} of order {order} is not known", data)
 
 
@@ -284,6 +293,28 @@ def _filled(data: Json, body: Json, symbols: Symbols, fee: FeeRule, at: datetime
         at=at,
     )
     return Filled(order, at, fill, cumulative, venue_id=VenueOrderId(_text(body, "id")))
+
+
+def _reversed(
+    data: Json, order: OrderId, at: datetime, venue_id: VenueOrderId
+) -> FillReversed | Parked:
+    kind, named = data["event"], data.get("execution_id")
+    before = data.get("previous_execution_id") or (named if kind == _BUST else None)
+    if not isinstance(before, str):
+        return Parked(f"{kind} of order {order} does not say of which execution", data)
+    reason = f"{kind} of {before}"
+    if kind == _BUST:
+        return FillReversed(order, at, FillId(before), venue_id=venue_id, reason=reason)
+    return FillReversed(
+        order,
+        at,
+        FillId(before),
+        instead=FillId(_text(data, "execution_id")),
+        quantity=quantity(_amount(data, "qty"), "qty"),
+        price=price(_amount(data, "price"), "price"),
+        venue_id=venue_id,
+        reason=reason,
+    )
 
 
 def _side(text: str) -> Side:
@@ -321,7 +352,6 @@ def venue_account(account: Json, positions: Sequence[Any], symbols: Symbols) -> 
     """Read the account and its positions, signed by side.
 
     A position that cannot be read refuses all of it: leaving it out would be calling it flat.
-    A flag of theirs that is neither absent nor false blocks trading.
     """
     held: dict[InstrumentId, Decimal] = {}
     for row in positions:
@@ -334,6 +364,16 @@ def venue_account(account: Json, positions: Sequence[Any], symbols: Symbols) -> 
         equity=_amount(account, "equity"),
         buying_power=_amount(account, "buying_power"),
         positions=held,
-        trading_blocked=any(account.get(flag) not in (None, False) for flag in _BLOCKS)
-        or account.get("status", "ACTIVE") != "ACTIVE",
+        trading_blocked=bool(blocks_of(account)),
+        number=str(account.get("account_number") or ""),
     )
+
+
+def blocks_of(account: Json) -> Sequence[str]:
+    """Return what of the account's body keeps it from trading.
+
+    A flag of theirs that is neither absent nor false blocks trading.
+    """
+    blocks = [flag for flag in _BLOCKS if account.get(flag) not in (None, False)]
+    status = account.get("status", _ACTIVE)
+    return blocks if status == _ACTIVE else [*blocks, f"status {status}"]

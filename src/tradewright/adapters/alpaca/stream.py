@@ -23,8 +23,6 @@ from tradewright.ports import Clock
 TRADE_UPDATES: Final = "trade_updates"
 _SHOWN: Final = 1000
 
-__all__ = ["TRADE_UPDATES", "Access", "TradeUpdates"]
-
 
 class TradeUpdates:
     """The trade updates of one account; one reader, since the venue allows one connection."""

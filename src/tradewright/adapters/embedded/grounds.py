@@ -23,8 +23,9 @@ from tradewright.core.errors import ConfigError
 
 SOCKET_PATH_LIMIT = 100
 LONGEST_SOCKET_NAME = ".s.PGSQL.65535.lock"
-STAND_INS = Path("/var/tmp")  # noqa: S108  kept across restarts, unlike /tmp
-SHORT_FOLDERS = Path("/tmp")  # noqa: S108  socket paths are limited to about 100 bytes
+# Kept across restarts, unlike /tmp; socket paths are limited to about 100 bytes.
+STAND_INS = Path("/var/tmp")  # noqa: S108  # nosec B108
+SHORT_FOLDERS = Path("/tmp")  # noqa: S108  # nosec B108
 
 _held: set[Path] = set()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tradewright.core.errors import MissingData, QualityFailure
 from tradewright.core.ids import InstrumentId
+from tradewright.core.instrument import FormerSymbol
 from tradewright.core.market import CashDividend, CorporateAction, Split
 from tradewright.core.session import Span
 
@@ -45,6 +46,11 @@ class Listing(NamedTuple):
     id: InstrumentId
     stem: str
     periods: tuple[Period, ...]
+
+    @property
+    def former(self) -> tuple[FormerSymbol, ...]:
+        """The symbols that it had before today's, oldest first."""
+        return tuple(FormerSymbol(p.ticker.upper(), p.last) for p in self.periods[:-1])
 
     @property
     def listed(self) -> date | None:

@@ -93,6 +93,7 @@ class LeanStore:
                 str(listing.id),
                 listed=listing.listed,
                 delisted=listing.delisted,
+                former=listing.former,
             )
             for listing in self._listings.values()
         ]

@@ -41,17 +41,18 @@ class PostgresJournal:
             last = await (await link.execute(_SQL["head"])).fetchone()
             head = GENESIS if last is None else Head(last["seq"], last["hash"])
             entries = link_all(notes, head)
-            await link.execute(_SQL["append"], _columns(entries))
+            await link.execute(_SQL["append"], entry_columns(entries))
         return entries
 
     async def since(self, seq: int = 0) -> Sequence[JournalEntry]:
         """Return the entries numbered above `seq`, in order."""
         async with transaction(self._pool, "reading the journal") as link:
             cursor = await link.execute(_SQL["since"], {"seq": seq})
-            return tuple(_entry(row) for row in await cursor.fetchall())
+            return tuple(read_entry(row) for row in await cursor.fetchall())
 
 
-def _columns(entries: Sequence[JournalEntry]) -> dict[str, list[object]]:
+def entry_columns(entries: Sequence[JournalEntry]) -> dict[str, list[object]]:
+    """The entries of a chain as columns, by the names of the tables that keep chains."""
     return {
         "seq": [entry.seq for entry in entries],
         "at": [entry.at for entry in entries],
@@ -63,7 +64,8 @@ def _columns(entries: Sequence[JournalEntry]) -> dict[str, list[object]]:
     }
 
 
-def _entry(row: DictRow) -> JournalEntry:
+def read_entry(row: DictRow) -> JournalEntry:
+    """An entry as a table keeps it; one that was changed is read too, for the verifier to name."""
     return JournalEntry(
         row["seq"],
         row["at"].astimezone(UTC),

@@ -14,7 +14,7 @@ from tradewright.adapters.postgres.pool import no_answer, with_limits
 from tradewright.core.errors import ConfigError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0001"
+HEAD = "0003"
 MIGRATION_LOCK = 7_203_115_881
 LOCK_WAIT = "120s"
 

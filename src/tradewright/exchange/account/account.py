@@ -29,6 +29,7 @@ from tradewright.exchange.account.curve import EquityCurve
 from tradewright.exchange.account.entries import ActivityLog, Entries
 from tradewright.exchange.account.margin import LEAST_EQUITY, Standing, power, standing, weight
 from tradewright.exchange.account.permissions import Permissions
+from tradewright.exchange.account.restriction import Restriction
 from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.words import (
     FORBIDDEN,
@@ -115,8 +116,10 @@ class Account:
         self._closes = self._prices()
         self.last_prices = dict(self._closes)
         self.gone: set[InstrumentId] = set()
+        self._restriction = Restriction(market, self.permissions.shorting, lambda: self.last_prices)
         self.entries = Entries(market, name)
         self.activities = ActivityLog(self.entries)
+        market.names.follow(self.entries.renamed)
         self.curve = EquityCurve(lambda: self.standing.equity, int(market.now.timestamp()))
 
     @property
@@ -239,6 +242,7 @@ class Account:
                 self.gone.add(event.delisting.instrument)
             case _:
                 pass
+        self._restriction.live(event)
         self.entries.live(event, happened)
         self.curve.live(event, happened)
 

@@ -115,16 +115,12 @@ def _asset(exchange: Exchange, instrument: Instrument) -> dict[str, JsonValue]:
         "shortable": status != NOT_SHORTABLE,
         "easy_to_borrow": status == EASY,
         "borrow_status": EASY if status == EASY else HARD,
-        "fractionable": _is_fractionable(instrument),
+        "fractionable": instrument.is_fractionable,
         "maintenance_margin_requirement": float(long_rate),
         "margin_requirement_long": long_rate,
         "margin_requirement_short": number(_percent(price, short=True)),
-        "attributes": attributes if _is_fractionable(instrument) else [],
+        "attributes": attributes if instrument.is_fractionable else [],
     }
-
-
-def _is_fractionable(instrument: Instrument) -> bool:
-    return instrument.lot <= _WHOLE
 
 
 def _percent(price: Decimal, *, short: bool) -> Decimal:

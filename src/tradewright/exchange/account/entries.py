@@ -23,6 +23,7 @@ from tradewright.core.events import (
     SplitApplied,
 )
 from tradewright.core.ids import FillId, InstrumentId
+from tradewright.core.instrument import Instrument
 from tradewright.core.money import ZERO, to_cents
 from tradewright.exchange.market.market import ReplayMarket
 from tradewright.exchange.words import NEW_YORK, identifier, moment, number
@@ -45,7 +46,6 @@ class Entries:
         self._account = account
         self._ledger = market.brokerage.ledger
         self._held: Mapping[InstrumentId, Decimal] = {}
-        self._symbols: Mapping[InstrumentId, str] = {}
         self._names: dict[FillId, str] = {}
         self._seen = (0, 0)
         self._remember()
@@ -75,14 +75,26 @@ class Entries:
                     return
         self._remember()
 
-    def look(self, command: str) -> None:
+    def look(self) -> None:
         """Look at what is held once a command has been performed."""
-        if command == "rename":
-            self._renamed()
         if self._booked()[1] != self._seen[1]:
             self._reversed(self._market.brokerage.reversals[-1])
         if self._booked() != self._seen:
             self._remember()
+
+    def renamed(self, before: Instrument, after: Instrument) -> None:
+        """Write that what is held is called otherwise."""
+        held = self._ledger.quantities.get(after.id, ZERO)
+        if held:
+            self.write(
+                "NC",
+                self._market.now,
+                ZERO,
+                f"{before.symbol} is now {after.symbol}",
+                activity_sub_type="SNC",
+                symbol=after.symbol,
+                qty=number(held),
+            )
 
     def write(
         self, kind: str, at: datetime, amount: Decimal, description: str, **facts: str
@@ -183,21 +195,6 @@ class Entries:
         if cash:
             self.write("JNLC", reversal.at, cash, what, **facts)
 
-    def _renamed(self) -> None:
-        for name, before in self._symbols.items():
-            after, held = self._symbol(name), self._ledger.quantities.get(name, ZERO)
-            if after != before and held:
-                self.write(
-                    "NC",
-                    self._market.now,
-                    ZERO,
-                    f"{before} is now {after}",
-                    activity_sub_type="SNC",
-                    symbol=after,
-                    qty=number(held),
-                )
-        self._remember()
-
     def _booked(self) -> tuple[int, int]:
         brokerage = self._market.brokerage
         return len(brokerage.fills), len(brokerage.reversals)
@@ -206,7 +203,6 @@ class Entries:
         # Events come here once they are booked, so what was held before them is kept.
         self._held = dict(self._ledger.quantities)
         self._cash, self._fees = self._ledger.cash, self._ledger.fees
-        self._symbols = {name: self._symbol(name) for name in self._held}
         self._seen = self._booked()
 
     def _before(self, name: InstrumentId) -> Decimal:

@@ -8,6 +8,7 @@ requirements, which are positive for both sides.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tradewright.core.frozen import frozen
@@ -76,16 +77,24 @@ def standing(market: ReplayMarket) -> Standing:
     ledger = market.brokerage.ledger
     long_value = short_value = initial = maintenance = ZERO
     for name, position in ledger.positions.items():
-        price = price_of(market, name)
-        value = price * position.quantity * market.data.instruments[name].multiplier
-        short = value < 0
-        if short:
+        size = market.data.instruments[name].multiplier
+        value, begun, kept = _covered(price_of(market, name), position.quantity, size)
+        if value < 0:
             short_value += value
         else:
             long_value += value
-        initial += abs(value) * initial_rate(price, short=short)
-        maintenance += abs(value) * house_rate(price, short=short)
+        initial += begun
+        maintenance += kept
     return Standing(ledger.cash, long_value, short_value, initial, maintenance)
+
+
+@lru_cache(maxsize=1024)
+def _covered(price: Decimal, quantity: Decimal, size: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    # Its value and both requirements: between two orders most positions are what they were.
+    value = price * quantity * size
+    short = value < 0
+    begun = abs(value) * initial_rate(price, short=short)
+    return value, begun, abs(value) * house_rate(price, short=short)
 
 
 def price_of(market: ReplayMarket, name: InstrumentId) -> Decimal:

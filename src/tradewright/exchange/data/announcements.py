@@ -1,7 +1,8 @@
 """Corporate actions as the vendor lists them: by kind, from the day on which they happen.
 
 The data says when an action takes effect and not when it was announced, so nothing is listed
-ahead of its day. A delisting is a merger for cash at the last close, which is known after it.
+ahead of its day. A delisting is a merger for cash at the last close, which is known after it. An
+action is listed under the symbol of its day, a change of symbol under the one that it brought.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from tradewright.core.errors import MissingData
 from tradewright.core.market import CashDividend, CorporateAction, Split
 from tradewright.exchange.data.query import (
     DataRefused,
@@ -21,6 +23,7 @@ from tradewright.exchange.data.query import (
     token_of,
     word_of,
 )
+from tradewright.exchange.market.names import beginning
 from tradewright.exchange.words import NEW_YORK, identifier
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ KINDS: Final = (
     "partial_call",
     "reorganization",
 )
+_A_DAY: Final = timedelta(days=1)
 _DEFAULT_LIMIT: Final = 100
 _LIMIT: Final = 1000
 _FILTERS: Final = ("symbols", "cusips", "types", "start", "end")
@@ -116,18 +120,41 @@ def _chosen(shown: Shown, query: Mapping[str, str]) -> Iterator[_Announced]:
 
 
 def _announced(shown: Shown) -> Iterator[_Announced]:
-    symbols = {instrument.id: instrument.symbol for instrument in shown.instruments.values()}
+    traded = {instrument.id: instrument for instrument in shown.instruments.values()}
+    today = shown.now.astimezone(NEW_YORK).date()
     for action in shown.market.data.actions:
-        symbol = symbols.get(action.instrument)
-        if symbol is None or action.ex_date > shown.now.astimezone(NEW_YORK).date():
+        instrument = traded.get(action.instrument)
+        if instrument is None or action.ex_date > today:
             continue
+        symbol = instrument.symbol_on(action.ex_date)
         written = _written(shown, action, symbol)
         if written is not None:
-            kind, row = written
-            day = action.ex_date.isoformat()
-            identity = identifier("corporate action", kind, symbol, day)
-            about = {"id": identity, "process_date": day}
-            yield _Announced(kind, action.ex_date, symbol, about | row)
+            yield _announced_as(written[0], action.ex_date, symbol, written[1])
+    for instrument in traded.values():
+        called = (*(symbol for symbol, _ in instrument.former), instrument.symbol)
+        for (before, last), after in zip(instrument.former, called[1:], strict=True):
+            day = _next_session(shown, last)
+            if day <= today:
+                row: Row = {
+                    "old_symbol": before,
+                    "old_cusip": "",
+                    "new_symbol": after,
+                    "new_cusip": "",
+                }
+                yield _announced_as("name_change", day, after, row)
+
+
+def _announced_as(kind: str, day: date, symbol: str, row: Row) -> _Announced:
+    identity = identifier("corporate action", kind, symbol, day.isoformat())
+    about = {"id": identity, "process_date": day.isoformat()}
+    return _Announced(kind, day, symbol, about | row)
+
+
+def _next_session(shown: Shown, last: date) -> date:
+    try:
+        return shown.market.calendar.next_session(beginning(last + _A_DAY)).date
+    except MissingData:
+        return last + _A_DAY
 
 
 def _written(shown: Shown, action: CorporateAction, symbol: str) -> tuple[str, Row] | None:

@@ -56,7 +56,9 @@ TRADE_CONDITIONS: Final[Mapping[str, str]] = {
     "O": "Opening Prints",
     "Q": "Market Center Official Open",
     "T": "Form T",
+    "Z": "Out Of Sequence",
 }
+LATE: Final = "Z"
 REGULAR: Final[Mapping[str, str]] = {"A": " ", "B": " ", "C": "@"}
 QUOTE_CONDITIONS: Final[Mapping[str, str]] = {"R": "Regular Market Maker Open"}
 _QUOTED: Final = ["R"]

@@ -10,26 +10,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from msgpack import ExtType
 
-from tradewright.core.frames import NANOSECONDS, to_nanos
+from tradewright.core.frames import NANOSECONDS, from_nanos, to_nanos
 from tradewright.core.instrument import Instrument
 from tradewright.data.resample import midnight
-from tradewright.exchange.data.bodies import Row, bar_rows, listed, quote_rows, texts, trade_rows
+from tradewright.exchange.data.bodies import (
+    LATE,
+    Row,
+    bar_rows,
+    listed,
+    quote_rows,
+    texts,
+    trade_rows,
+)
 from tradewright.exchange.market.aggregates import MINUTE, Bars, minute_bars, running_bars
+from tradewright.exchange.market.amendments import Kind
 from tradewright.exchange.market.halts import LIMIT_PAUSE
 from tradewright.exchange.market.prints import POINTS
 from tradewright.exchange.market.spoiling import spoiled_quotes, spoiled_trades
+from tradewright.exchange.market.tape import Tape
 from tradewright.exchange.words import NEW_YORK
 
 if TYPE_CHECKING:
     from tradewright.core.frames import IntArray
+    from tradewright.core.ids import InstrumentId
     from tradewright.exchange.data.bodies import Listed
+    from tradewright.exchange.market.amendments import Amendment
     from tradewright.exchange.market.halts import HaltChange
     from tradewright.exchange.market.market import ReplayMarket
+    from tradewright.exchange.market.prints import Trades
 
 CHANNELS: Final = (
     "trades",
@@ -100,27 +113,47 @@ def msgpack_times(at: IntArray) -> Sequence[object]:
     return list(map(ExtType._make, zip(repeat(_TIMESTAMP), parts)))
 
 
+class _Prints(NamedTuple):
+    word: str
+    columns: Callable[[Tape, InstrumentId, int, int], Any]
+    spoiled: Callable[[Any, str | None], Any]
+    rows: Callable[[Any, Listed, Sequence[object], Row], list[Row]]
+
+
+_PRINTS: Final[Mapping[str, _Prints]] = {
+    "quotes": _Prints("q", Tape.quote_columns, spoiled_quotes, quote_rows),
+    "trades": _Prints("t", Tape.trade_columns, spoiled_trades, trade_rows),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class DataFeed:
     """Messages about a market, which may be frozen or corrupted by a rehearsal."""
 
     market: ReplayMarket
 
-    def parts(self, symbols: int, after: int, to: int) -> Iterator[tuple[int, int]]:
-        """Cut (after, to] into parts of some thousand messages about that many symbols."""
+    def parts(self, wanted: Subscriptions, after: int, to: int) -> Iterator[tuple[int, int]]:
+        """Cut (after, to] into parts of some thousand messages, none of which a name changes in."""
         starts = self.market.data.frame.start
         first, stop = np.searchsorted(starts, (after, to), side="right").tolist()
-        rows = max(_PART // (2 * POINTS * max(symbols, 1)), 1)
+        rows = max(_PART // (2 * POINTS * max(self.count(wanted, after, to), 1)), 1)
+        edges = {
+            *starts[first + rows : stop : rows].tolist(),
+            *self.market.names.changes(after, to),
+        }
         begin = after
-        for edge in starts[first + rows : stop : rows].tolist():
-            yield begin, edge - 1
-            begin = edge - 1
+        for edge in sorted(edges):
+            if begin < edge - 1:
+                yield begin, edge - 1
+                begin = edge - 1
         if begin < to:
             yield begin, to
 
-    def count(self, wanted: Subscriptions) -> int:
-        """Return about how many symbols are listened to, 0 if none."""
-        return max(len(wanted.of(channel, self.market.instruments)) for channel in CHANNELS)
+    def count(self, wanted: Subscriptions, after: int, to: int) -> int:
+        """Return about how many symbols are listened to in (after, to], 0 if none."""
+        names = self.market.names
+        known = [names.at(at) for at in (to, *(at - 1 for at in names.changes(after, to)))]
+        return max(len(wanted.of(channel, each)) for channel in CHANNELS for each in known)
 
     def messages(
         self,
@@ -148,7 +181,8 @@ class DataFeed:
         halts: Sequence[HaltChange],
     ) -> Iterator[tuple[IntArray, list[Row]]]:
         # Of what has the same time, what is over comes first: statuses, bars, quotes, trades.
-        known, (after, to) = self.market.instruments, span
+        after, to = span
+        known = self.market.names.at(to)
         yield from self._halts(wanted, halts, write)
         # Whole minutes that closed in this stretch.
         minutes = (after // MINUTE * MINUTE, to // MINUTE * MINUTE)
@@ -156,28 +190,19 @@ class DataFeed:
             barred, daily = wanted.of("bars", known), wanted.of("dailyBars", known)
             for symbol in dict.fromkeys([*barred, *daily]):
                 yield from self._bars(known[symbol], wanted, minutes, write)
-        for symbol in wanted.of("quotes", known):
-            yield self._quotes(known[symbol], after, to, write)
-        for symbol in wanted.of("trades", known):
-            yield self._trades(known[symbol], after, to, write)
+        for channel in _PRINTS:
+            for symbol in wanted.of(channel, known):
+                yield self._prints(channel, known[symbol], span, write)
 
-    def _quotes(
-        self, instrument: Instrument, after: int, to: int, write: Writer
+    def _prints(
+        self, channel: str, instrument: Instrument, span: tuple[int, int], write: Writer
     ) -> tuple[IntArray, list[Row]]:
-        to = self._until(instrument, to)
-        quotes = self.market.tape.quote_columns(instrument.id, after, to)
-        shown = spoiled_quotes(quotes, self.market.corrupted.get(instrument.id))
-        head = {"T": "q", "S": instrument.symbol}
-        return quotes.at, quote_rows(shown, listed(instrument), write(quotes.at), head)
-
-    def _trades(
-        self, instrument: Instrument, after: int, to: int, write: Writer
-    ) -> tuple[IntArray, list[Row]]:
-        to = self._until(instrument, to)
-        trades = self.market.tape.trade_columns(instrument.id, after, to)
-        shown = spoiled_trades(trades, self.market.corrupted.get(instrument.id))
-        head = {"T": "t", "S": instrument.symbol}
-        return trades.at, trade_rows(shown, listed(instrument), write(trades.at), head)
+        prints = _PRINTS[channel]
+        to = self._until(instrument, span[1])
+        columns = prints.columns(self.market.tape, instrument.id, span[0], to)
+        shown = prints.spoiled(columns, self.market.corrupted.get(instrument.id))
+        head = {"T": prints.word, "S": instrument.symbol}
+        return columns.at, prints.rows(shown, listed(instrument), write(columns.at), head)
 
     def _bars(
         self,
@@ -188,7 +213,7 @@ class DataFeed:
     ) -> Iterator[tuple[IntArray, list[Row]]]:
         begin, end = minutes[0], self._until(instrument, minutes[1]) // MINUTE * MINUTE
         symbol = instrument.symbol
-        bars = minute_bars(self.market.tape.trade_columns(instrument.id, begin - 1, end - 1))
+        bars = minute_bars(counting(self.market, instrument, begin - 1, end - 1))
         if len(bars) and wanted.has("bars", symbol):
             yield bars.at + MINUTE, bar_rows(bars, write(bars.at), {"T": "b", "S": symbol})
         if len(bars) and wanted.has("dailyBars", symbol):
@@ -206,7 +231,7 @@ class DataFeed:
                 continue
             last = min(int(own[-1]), to_nanos(session.close))
             opened = to_nanos(session.open)
-            trades = self.market.tape.trade_columns(instrument.id, opened - 1, last)
+            trades = counting(self.market, instrument, opened - 1, last)
             days = running_bars(trades, own, midnight(session.date, NEW_YORK))
             if len(days) == len(own):
                 yield own, days
@@ -215,10 +240,10 @@ class DataFeed:
         self, wanted: Subscriptions, halts: Sequence[HaltChange], write: Writer
     ) -> Iterator[tuple[IntArray, list[Row]]]:
         for change in halts:
-            instrument = self.market.instruments.get(change.symbol)
+            at = np.array([to_nanos(change.at)], dtype=np.int64)
+            instrument = self.market.names.at(at.item()).get(change.symbol)
             if instrument is None:
                 continue
-            at = np.array([to_nanos(change.at)], dtype=np.int64)
             about = listed(instrument)
             if wanted.has("statuses", change.symbol):
                 yield at, [status_row(change, about, write(at)[0])]
@@ -230,6 +255,43 @@ class DataFeed:
     def _until(self, instrument: Instrument, to: int) -> int:
         since = self.market.frozen.get(instrument.id)
         return to if since is None else min(to, to_nanos(since))
+
+
+def counting(market: ReplayMarket, instrument: Instrument, after: int, to: int) -> Trades:
+    """Return the trades of after < at <= to that count, as they were amended."""
+    trades = market.tape.trade_columns(instrument.id, after, to)
+    return market.amendments.counting(instrument.id, trades, after, to)
+
+
+def amended_rows(market: ReplayMarket, amendment: Amendment) -> list[Row]:
+    """Write what is told of an amendment, and the bar of its minute anew if that has closed."""
+    instrument = market.data.instruments[amendment.instrument]
+    about, now = listed(instrument), market.now
+    number, (price, size) = amendment.at // 1000, amendment.was
+    head: Row = {"S": about.symbol, "x": about.primary, "t": now, "z": about.tape}
+    row: Row
+    match amendment.kind:
+        case Kind.LATE:
+            at = from_nanos(amendment.at)
+            late = {"i": number, "p": price, "s": round(size), "c": [*about.regular, LATE]}
+            row = {"T": "t", **head, **late, "t": at}
+        case Kind.CANCELED:
+            row = {"T": "x", **head, "i": number, "p": price, "s": round(size), "a": "C"}
+        case Kind.CORRECTED:
+            before = {"oi": number, "op": price, "os": round(size), "oc": about.regular}
+            after = {
+                "ci": number,
+                "cp": amendment.price,
+                "cs": round(amendment.size),
+                "cc": about.regular,
+            }
+            row = {"T": "c", **head, **before, **after}
+    minute = amendment.at // MINUTE * MINUTE
+    if to_nanos(now) < minute + MINUTE:
+        return [row]
+    bars = minute_bars(counting(market, instrument, minute - 1, minute + MINUTE - 1))
+    head = {"T": "u", "S": about.symbol}
+    return [row, *bar_rows(bars, [from_nanos(minute)] * len(bars), head)]
 
 
 def status_row(change: HaltChange, about: Listed, at: object) -> Row:

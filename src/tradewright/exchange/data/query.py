@@ -43,6 +43,7 @@ _UNITS: Final = {
     "Month": Unit.MONTH,
     "M": Unit.MONTH,
 }
+_UNMAPPED: Final = "-"
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -64,10 +65,12 @@ class Page:
     """A question about a stretch of time: whose data, from when to when, which page.
 
     Times are nanoseconds since 1970, both included; `cursor` is the symbol and time after which
-    (before which, if `descending`) the page begins.
+    (before which, if `descending`) the page begins. Symbols mean what they meant on `asof`; with
+    None they mean whoever was called so at the time.
     """
 
     symbols: tuple[str, ...]
+    asof: date | None
     start: int
     end: int
     limit: int
@@ -99,17 +102,20 @@ def page_of(query: Mapping[str, str], now: datetime, symbols: tuple[str, ...]) -
         DataRefused: A field cannot be read.
     """
     present = to_nanos(now)
+    today = now.astimezone(NEW_YORK).date()
     start, end = _time(query, "start"), _time(query, "end")
     if start is not None and end is not None and end < start:
         raise DataRefused("end should not be before start")
-    first = midnight(now.astimezone(NEW_YORK).date(), NEW_YORK) if start is None else start
+    first = midnight(today, NEW_YORK) if start is None else start
     # Nothing was printed before; what is later than the present is not asked for either.
     first = max(first, 0)
     cursor = _cursor(query)
     if cursor is not None and cursor[0] not in symbols:
         raise DataRefused("invalid page_token: it belongs to another request")
+    asof = query.get("asof")
     return Page(
         symbols=symbols,
+        asof=None if asof == _UNMAPPED else _day(asof, "asof") if asof else today,
         start=first,
         end=present if end is None else min(end, present),
         limit=limit_of(query, _DEFAULT_LIMIT, LIMIT),
@@ -119,9 +125,9 @@ def page_of(query: Mapping[str, str], now: datetime, symbols: tuple[str, ...]) -
 
 
 def check_source(query: Mapping[str, str], feeds: tuple[str, ...]) -> dict[str, str]:
-    """Check feed, currency and asof, and return what of them the answer repeats.
+    """Check feed and currency, and return what of them the answer repeats.
 
-    Every feed shows the same tape, and a symbol is today's whatever the date.
+    Every feed shows the same tape.
 
     Raises:
         DataRefused: One of them cannot be served.
@@ -130,9 +136,6 @@ def check_source(query: Mapping[str, str], feeds: tuple[str, ...]) -> dict[str, 
     currency = query.get("currency")
     if currency not in (None, "", "USD"):
         raise DataRefused(f"invalid currency: {currency} is not supported by this exchange")
-    asof = query.get("asof")
-    if asof and asof != "-":
-        _day(asof, "asof")
     return {"currency": currency} if currency else {}
 
 

@@ -6,11 +6,11 @@ of the data, adjusted for the corporate actions of up to that day; snapshots are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -27,18 +27,27 @@ from tradewright.data.resample import (
     merged,
     midnight,
 )
-from tradewright.exchange.data.bodies import Row, bar_rows, listed, quote_rows, texts, trade_rows
+from tradewright.exchange.data.bodies import (
+    LATE,
+    Row,
+    bar_rows,
+    listed,
+    quote_rows,
+    texts,
+    trade_rows,
+)
+from tradewright.exchange.data.feed import counting
 from tradewright.exchange.data.query import DataRefused, Page, token_of
 from tradewright.exchange.market.aggregates import MINUTE, Bars, average, minute_bars, running_bars
+from tradewright.exchange.market.amendments import Kind
 from tradewright.exchange.market.market import ReplayMarket
+from tradewright.exchange.market.names import Bearer
 from tradewright.exchange.market.prints import CLOSING, OPENING, Quotes, Trades
 from tradewright.exchange.market.spoiling import spoiled_quotes, spoiled_trades
 from tradewright.exchange.market.tape import Tape
 from tradewright.exchange.words import NEW_YORK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tradewright.core.frames import BarFrame, FloatArray, IntArray
     from tradewright.core.market import CorporateAction
     from tradewright.core.session import Session
@@ -47,6 +56,7 @@ if TYPE_CHECKING:
 Found: TypeAlias = "tuple[IntArray, Callable[[int], list[Row]]]"
 """The times of rows in the order asked for, and what writes the first of them."""
 Reader: TypeAlias = Callable[[Instrument, int, int, int], Found]
+_Columns = TypeVar("_Columns", Trades, Quotes)
 _NONE: Final = np.zeros(0, dtype=np.int64)
 _DAYS: Final = (Unit.DAY, Unit.WEEK, Unit.MONTH)
 
@@ -104,17 +114,18 @@ class Shown:
         """Return a page of trades, by symbol, and the next page's token."""
 
         def read(instrument: Instrument, after: int, to: int, most: int) -> Found:
-            parts: list[Trades] = []
-            for begin, end in self._stretches(page, after, to):
-                parts.append(self.tape.trade_columns(instrument.id, begin, end))
-                if sum(len(part.at) for part in parts) >= most:
-                    break
-            found = Trades.joined(parts[::-1] if page.descending else parts)
+            def printed(begin: int, end: int) -> Trades:
+                trades = self.tape.trade_columns(instrument.id, begin, end)
+                return self.market.amendments.printed(instrument.id, trades, begin, end)
+
+            found = Trades.joined(self._gathered(page, (after, to), most, printed))
             found = found.rows(_order(len(found.at), most, descending=page.descending))
 
             def write(count: int) -> list[Row]:
                 part = spoiled_trades(found.rows(slice(0, count)), self._spoilt(instrument))
-                return trade_rows(part, listed(instrument), texts(part.at), {})
+                rows = trade_rows(part, listed(instrument), texts(part.at), {})
+                self._mark_amended(instrument, rows, part)
+                return rows
 
             return found.at, write
 
@@ -124,12 +135,8 @@ class Shown:
         """Return a page of quotes, by symbol, and the next page's token."""
 
         def read(instrument: Instrument, after: int, to: int, most: int) -> Found:
-            parts: list[Quotes] = []
-            for begin, end in self._stretches(page, after, to):
-                parts.append(self.tape.quote_columns(instrument.id, begin, end))
-                if sum(len(part.at) for part in parts) >= most:
-                    break
-            found = Quotes.joined(parts[::-1] if page.descending else parts)
+            printed = partial(self.tape.quote_columns, instrument.id)
+            found = Quotes.joined(self._gathered(page, (after, to), most, printed))
             found = found.rows(_order(len(found.at), most, descending=page.descending))
 
             def write(count: int) -> list[Row]:
@@ -189,7 +196,7 @@ class Shown:
         if found is None:
             return None
         minute = found[0].at.item(found[1]) // MINUTE * MINUTE
-        bars = minute_bars(self.tape.trade_columns(instrument.id, minute - 1, minute + MINUTE - 1))
+        bars = minute_bars(counting(self.market, instrument, minute - 1, minute + MINUTE - 1))
         return bar_rows(bars, texts(bars.at), {})[0]
 
     def snapshot(self, symbol: str) -> Row | None:
@@ -214,24 +221,28 @@ class Shown:
     def _page(self, page: Page, read: Reader) -> tuple[dict[str, list[Row]], str | None]:
         found: dict[str, list[Row]] = {}
         left, last = page.limit, page.cursor
-        for symbol in page.remaining:
-            instrument = self.instruments.get(symbol)
-            if instrument is None:
-                continue
+        for symbol, bearer in self._bearers(page):
             after, to = page.bounds(symbol)
-            to = min(to, self._now(instrument))
+            after = max(after, bearer.first - 1)
+            to = min(to, bearer.last, self._now(bearer.instrument))
             if after >= to:
                 continue
             # One row more than fits says whether there is another page.
-            at, write = read(instrument, after, to, left + 1)
+            at, write = read(bearer.instrument, after, to, left + 1)
             fits = min(len(at), left)
             if fits:
-                found[symbol] = write(fits)
+                found.setdefault(symbol, []).extend(write(fits))
                 last = (symbol, at.item(fits - 1))
                 left -= fits
             if len(at) > fits and last is not None:
                 return found, token_of(*last)
         return found, None
+
+    def _bearers(self, page: Page) -> Iterator[tuple[str, Bearer]]:
+        for symbol in page.remaining:
+            bearers = self.market.names.bearers(symbol, page.asof, self.now)
+            for bearer in reversed(bearers) if page.descending else bearers:
+                yield symbol, bearer
 
     def _now(self, instrument: Instrument) -> int:
         now = self.market.now
@@ -240,9 +251,21 @@ class Shown:
     def _spoilt(self, instrument: Instrument) -> str | None:
         return self.market.corrupted.get(instrument.id)
 
-    def _stretches(self, page: Page, after: int, to: int) -> Sequence[tuple[int, int]]:
-        stretches = list(self.tape.stretches(after, to))
-        return stretches[::-1] if page.descending else stretches
+    def _gathered(
+        self,
+        page: Page,
+        span: tuple[int, int],
+        most: int,
+        printed: Callable[[int, int], _Columns],
+    ) -> list[_Columns]:
+        # Stretch by stretch, until there is more than fits.
+        stretches = list(self.tape.stretches(*span))
+        parts: list[_Columns] = []
+        for begin, end in stretches[::-1] if page.descending else stretches:
+            parts.append(printed(begin, end))
+            if sum(len(part.at) for part in parts) >= most:
+                break
+        return parts[::-1] if page.descending else parts
 
     def _bars(
         self,
@@ -263,15 +286,49 @@ class Shown:
             return Bars(_NONE, np.zeros((5, 0)), np.zeros(0), np.zeros(0))
         column = frame.index(instrument.id)
         values = np.stack([getattr(frame, name)[rows, column] for name in FIELDS])
+        first = int(rows[0])
+        counts, paid = self.tape.sums(instrument.id, first, int(rows[-1]) + 1)
+        counts, paid = counts[rows - first], paid[rows - first]
+        self._amend(instrument, rows, (values, counts, paid))
         prices, volumes = self._factors(rows, column, adjustments)
         values[:4] *= prices
         values[4] *= volumes
-        first = int(rows[0])
-        counts, paid = self.tape.sums(instrument.id, first, int(rows[-1]) + 1)
         long = merged(values, into.at[rows])
-        count = np.add.reduceat(counts[rows - first], long.first)
-        total = np.add.reduceat(paid[rows - first] * prices * volumes, long.first)
+        count = np.add.reduceat(counts, long.first)
+        total = np.add.reduceat(paid * prices * volumes, long.first)
         return Bars(long.at, long.values, count, average(long.values, total))
+
+    def _amend(
+        self,
+        instrument: Instrument,
+        rows: IntArray,
+        bars: tuple[FloatArray, FloatArray, FloatArray],
+    ) -> None:
+        # Bars whose trades were amended are made of what counts now, in place.
+        frame, (values, counts, paid) = self.tape.data.frame, bars
+        span = (frame.start.item(rows[0]) - 1, frame.end.item(rows[-1]))
+        for at in {each.at for each in self.market.amendments.of(instrument.id, *span)}:
+            place = int(np.searchsorted(frame.start[rows], at, side="right")) - 1
+            start, end = frame.start.item(rows[place]), frame.end.item(rows[place])
+            trades = counting(self.market, instrument, start - 1, end)
+            if not len(trades.at):
+                # Nothing is left of what was told; the vendor takes no bar back.
+                continue
+            (one,) = running_bars(trades, np.array([end + 1]), start).values.T
+            values[:, place] = one
+            counts[place] = len(trades.at)
+            paid[place] = (trades.price * trades.size).sum()
+
+    def _mark_amended(self, instrument: Instrument, rows: list[Row], trades: Trades) -> None:
+        if not rows:
+            return
+        span = (int(trades.at.min()) - 1, int(trades.at.max()))
+        for each in self.market.amendments.of(instrument.id, *span):
+            for row in np.flatnonzero(trades.at == each.at).tolist():
+                if each.kind is Kind.LATE:
+                    rows[row]["c"] = [*rows[row]["c"], LATE]
+                else:
+                    rows[row]["u"] = each.kind.value
 
     def _factors(
         self, rows: IntArray, column: int, adjustments: frozenset[str]
@@ -320,7 +377,7 @@ class Shown:
             return None
         session = self.tape.data.frame.sessions[place]
         until = min(self._now(instrument), to_nanos(session.close))
-        trades = self.tape.trade_columns(instrument.id, to_nanos(session.open) - 1, until)
+        trades = counting(self.market, instrument, to_nanos(session.open) - 1, until)
         ends = np.array([until + 1])
         bars = running_bars(trades, ends, midnight(session.date, NEW_YORK))
         return bar_rows(bars, texts(bars.at), {})[0] if len(bars) else None

@@ -33,6 +33,7 @@ from tradewright.exchange.data.feed import (
     msgpack_times,
     pretended,
 )
+from tradewright.exchange.data.line import part
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.hub import MARKET_DATA, TIME
 from tradewright.exchange.market.halts import HaltChange
@@ -65,6 +66,7 @@ _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _END: Final = datetime.max.replace(tzinfo=UTC)
 _FRAME: Final = 500
 _CLOSED: Final = 1000
+_SLOW: Final = 407
 _SECOND: Final = 1.0
 
 
@@ -250,11 +252,10 @@ class _Client:
 
     async def _tell(self, after: int, to: int) -> None:
         feed = DataFeed(self._streams.exchange.market)
-        symbols = feed.count(self._wanted)
-        if not symbols:
+        if not feed.count(self._wanted, after, to):
             self._fresh_halts(to)
             return
-        for begin, end in feed.parts(symbols, after, to):
+        for begin, end in feed.parts(self._wanted, after, to):
             halts = self._fresh_halts(end)
             await self._send(feed.messages(self._wanted, (begin, end), self._write, halts))
             await asyncio.sleep(0)
@@ -307,10 +308,14 @@ class _Client:
         return message if isinstance(message, dict) else None
 
     async def _error(self, code: int) -> None:
-        await self._send([{"T": "error", "code": code, "msg": MESSAGES[code]}])
+        await self._send([_error_row(code)])
 
     async def _say_goodbye(self, code: int) -> None:
-        # Who is too slow for its messages may be too slow for this one.
+        if code == _SLOW:
+            frame = self._frame([_error_row(code)])
+            said = frame.get("text") or frame["bytes"]
+            part(self._socket.scope, said, _CLOSED, MESSAGES[code])
+            return
         with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError, _LetGo):
             async with asyncio.timeout(_SECOND):
                 await self._error(code)
@@ -318,17 +323,21 @@ class _Client:
 
     async def _send(self, rows: Sequence[Row]) -> None:
         for first in range(0, len(rows), _FRAME):
-            part = rows[first : first + _FRAME]
-            frame: dict[str, Any] = {"type": "websocket.send"}
-            if self._packed:
-                frame["bytes"] = self._packer.pack(part)
-            else:
-                frame["text"] = json.dumps(part, separators=(",", ":"))
             try:
                 async with self._sending, asyncio.timeout(self._streams.rules.slow_seconds):
-                    await self._socket.send(frame)
+                    await self._socket.send(self._frame(rows[first : first + _FRAME]))
             except TimeoutError as error:
-                raise _LetGo(407) from error
+                raise _LetGo(_SLOW) from error
+
+    def _frame(self, rows: Sequence[Row]) -> dict[str, Any]:
+        if self._packed:
+            return {"type": "websocket.send", "bytes": self._packer.pack(rows)}
+        text = json.dumps(rows, separators=(",", ":"))
+        return {"type": "websocket.send", "text": text}
+
+
+def _error_row(code: int) -> Row:
+    return {"T": "error", "code": code, "msg": MESSAGES[code]}
 
 
 def _are_symbols(symbols: object) -> bool:

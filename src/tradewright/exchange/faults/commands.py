@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from tradewright.exchange.faults.judge import Faults
+from tradewright.exchange.faults.judge import Faults, cut
 from tradewright.exchange.faults.rules import Call, Command, Disconnect, Phase, Rule
 from tradewright.exchange.words import Refused
 
@@ -37,7 +37,7 @@ def perform_due(exchange: Exchange, faults: Faults) -> None:
         call = Call(Phase.TIME, "time")
         faults.note(rule.name, rule.kind, call, exchange.market.now)
         if isinstance(rule.action, Disconnect):
-            faults.cut("*", rule.action.code)
+            cut(faults, "*", rule.action.code)
         elif isinstance(rule.action, Command):
             perform_scripted(exchange, rule, rule.action, call)
 

@@ -1,8 +1,9 @@
 """The faults that are set: which rules strike a call, and the log of what was done.
 
-Rules are the script's and not part of the exchange's state: a restart begins without any, though
-with the log. A rule draws from a generator of its own, seeded by the script's seed and the rule's
-name: the same seed and the same calls give the same faults, whatever the other rules do.
+A rule draws from a generator of its own, seeded by the script's seed and the rule's name: the same
+seed and the same calls give the same faults, whatever the other rules do. With a state folder the
+rules go on after a restart where they stood, and the log comes back with the commands; what hung
+on a connection (a mute line, a message held back) ends with it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zlib import crc32
 
@@ -20,12 +22,14 @@ from tradewright.core.errors import InvalidInput, UnknownName
 from tradewright.core.frozen import frozen
 from tradewright.exchange.faults.rules import Call, Phase, Rule
 from tradewright.exchange.faults.script import Script, read_rule
+from tradewright.exchange.faults.standing import Count, Standing, StandingFile
 from tradewright.exchange.words import moment, read_moment
 
 if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
 
 _KEPT: Final = 100_000
+_NONE: Final = Count()
 _RANDOM: Final = "random "
 _ROUTES: Final = {"route": "* /v*"}
 _STREAMS: Final = {"stream": "*"}
@@ -94,6 +98,27 @@ class Faults:
         self._done = 0
         self._armed: dict[str, _Armed] = {}
         self._by_phase: dict[Phase, list[_Armed]] = {}
+        self._file: StandingFile | None = None
+
+    def keep(self, folder: Path) -> None:
+        """Keep the rules and their counts in a folder, and go on with those that it holds too.
+
+        Raises:
+            ConfigError: The folder cannot be written.
+            QualityFailure: What it holds cannot be read.
+        """
+        file = StandingFile(folder)
+        kept = file.standing
+        self.seed = kept.seed if kept.rules else self.seed
+        self._armed |= {rule.name: _Armed(rule, seed, count) for rule, seed, count in kept.rules}
+        self._file = file
+        self._arrange()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def apply(self, script: Script) -> None:
         """Set the rules of a script; one of a name that is set takes its place and starts anew."""
@@ -137,9 +162,13 @@ class Faults:
 
     def strikes(self, call: Call, now: datetime) -> Sequence[Rule]:
         """Count a call, and return the rules that strike it in the order of their script."""
-        struck = [
-            armed.rule for armed in self._by_phase.get(call.phase, ()) if armed.strikes(call, now)
-        ]
+        struck: list[Rule] = []
+        for armed in self._by_phase.get(call.phase, ()):
+            if not armed.rule.match.holds(call, now):
+                continue
+            if armed.strikes():
+                struck.append(armed.rule)
+            self._count(armed)
         for rule in struck:
             self.note(rule.name, rule.kind, call, now)
         return struck
@@ -151,6 +180,7 @@ class Faults:
         come.sort(key=lambda pair: pair[0])
         for _, armed in come:
             armed.struck += 1
+            self._count(armed)
         return [armed.rule for _, armed in come]
 
     def next_due(self, until: datetime) -> datetime | None:
@@ -172,13 +202,6 @@ class Faults:
         self._done = int(body["seq"])
         self.log.append(Injected(**{**body, "at": read_moment(body["at"], "at")}))
 
-    def cut(self, stream: str, code: int = 0) -> int:
-        """Cut every open connection of the streams that a glob names; return how many."""
-        named = [line for line in self.lines if fnmatchcase(line.stream, stream)]
-        for line in named:
-            line.cut(code)
-        return len(named)
-
     def standing(self) -> dict[str, JsonValue]:
         """The rules with how many calls each has counted and struck, as JSON."""
         return {
@@ -193,29 +216,54 @@ class Faults:
     def _arrange(self) -> None:
         self._by_phase = _by_phase(self._armed.values())
         self.active = bool(self._armed)
+        if self._file is not None:
+            rules = [(armed.rule, armed.seed, armed.count) for armed in self._armed.values()]
+            self._file.write(Standing(self.seed, rules))
+
+    def _count(self, armed: _Armed) -> None:
+        if self._file is None:
+            return
+        self._file.count(armed.rule.name, armed.count)
+        if self._file.is_long:
+            self._arrange()
+
+
+def cut(faults: Faults, stream: str, code: int = 0) -> int:
+    """Cut every open connection of the streams that a glob names; return how many."""
+    named = [line for line in faults.lines if fnmatchcase(line.stream, stream)]
+    for line in named:
+        line.cut(code)
+    return len(named)
 
 
 class _Armed:
-    def __init__(self, rule: Rule, seed: int) -> None:
+    def __init__(self, rule: Rule, seed: int, count: Count = _NONE) -> None:
         self.rule = rule
         self.seed = seed
         self.phase = rule.phase
-        self.seen = 0
-        self.struck = 0
-        self._chance = np.random.default_rng([seed, crc32(rule.name.encode())])
+        self.seen = count.seen
+        self.struck = count.struck
+        self._drawn = count.drawn
+        # A chance is one step of the generator, so those that were drawn can be stepped over.
+        stream = np.random.PCG64([seed, crc32(rule.name.encode())])
+        self._chance = np.random.Generator(stream.advance(count.drawn))
+
+    @property
+    def count(self) -> Count:
+        return Count(self.seen, self.struck, self._drawn)
 
     def anew(self) -> _Armed:
         return _Armed(self.rule, self.seed)
 
-    def strikes(self, call: Call, now: datetime) -> bool:
+    def strikes(self) -> bool:
         match = self.rule.match
-        if not match.holds(call, now):
-            return False
         self.seen += 1
         if not match.picks(self.seen) or 0 < match.count <= self.struck:
             return False
-        if match.probability < 1 and self._chance.random() >= match.probability:
-            return False
+        if match.probability < 1:
+            self._drawn += 1
+            if self._chance.random() >= match.probability:
+                return False
         self.struck += 1
         return True
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from tradewright.core.errors import InvalidInput
-from tradewright.exchange.faults.judge import Faults
+from tradewright.exchange.faults.judge import Faults, cut
 from tradewright.exchange.faults.rules import Call, Phase
 from tradewright.exchange.faults.script import read_json, read_toml
 from tradewright.exchange.web import answer, body_of, exchange_of, perform
@@ -104,7 +104,7 @@ async def _perform(request: Request) -> Response:
         message = 'name and arguments are required: {"name": "halt", "arguments": {"symbol": …}}'
         raise Refused(UNPROCESSABLE, BROKEN_RULE, message)
     if name == "disconnect":
-        done: object = {"cut": faults.cut(str(arguments.get("stream", "*")))}
+        done: object = {"cut": cut(faults, str(arguments.get("stream", "*")))}
     else:
         done = await perform(request, name, arguments)
     symbol = str(arguments.get("symbol", ""))

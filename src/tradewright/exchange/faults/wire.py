@@ -12,6 +12,7 @@ import struct
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
+from weakref import ref
 
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -29,7 +30,10 @@ class Wire(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin a request, and say how it came."""
         super().on_headers_complete()
-        self.scope["extensions"] = {_EXTENSION: {"cycle": self.cycle}}
+        # A handshake of a stream has none: another protocol goes on with it.
+        if isinstance(self.cycle, RequestResponseCycle):
+            # It knows its scope: held by that too, each request would be left to the collector.
+            self.scope["extensions"] = {_EXTENSION: {"cycle": ref(self.cycle)}}
 
 
 def shift_date(scope: Scope, skew: timedelta) -> None:
@@ -90,6 +94,6 @@ def _cycle(scope: Scope) -> RequestResponseCycle:
     if named is None:
         remedy = "serve the exchange with ExchangeServer"
         raise ConfigError("this server does not let go of its connections", remedy)
-    cycle = named["cycle"]
+    cycle = named["cycle"]()
     assert isinstance(cycle, RequestResponseCycle)  # noqa: S101 - set by Wire
     return cycle

@@ -23,6 +23,7 @@ from tradewright.core.ids import InstrumentId
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
 from tradewright.data.quotes import QuoteBars
 from tradewright.exchange.market.market import ReplayMarket
+from tradewright.exchange.market.names import renamed
 
 Change: TypeAlias = Callable[[FloatArray, str], FloatArray]
 """From the values of a column and its name to other values."""
@@ -69,7 +70,7 @@ def delist(market: ReplayMarket, instrument: InstrumentId, price: Decimal | None
 
 def rename(market: ReplayMarket, instrument: InstrumentId, symbol: str) -> None:
     """Give an instrument another symbol now; its orders are canceled, its positions stay."""
-    market.relist(replace(market.data.instruments[instrument], symbol=symbol))
+    market.relist(renamed(market.data.instruments[instrument], symbol, action_date(market)))
 
 
 def action_date(market: ReplayMarket) -> date:

@@ -12,11 +12,15 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from tradewright.core.errors import InvalidInput
+from tradewright.core.frames import from_nanos, to_nanos
 from tradewright.core.ids import InstrumentId
 from tradewright.core.money import parse_decimal
 from tradewright.exchange.market import actions
+from tradewright.exchange.market.aggregates import MINUTE
+from tradewright.exchange.market.amendments import Amendment, Kind
 from tradewright.exchange.market.halts import MARKET_WIDE, NEWS
 from tradewright.exchange.market.market import ReplayMarket
+from tradewright.exchange.market.prints import ROUND_LOT, Trades
 from tradewright.exchange.words import BROKEN_RULE, NOT_TRADABLE, UNPROCESSABLE, Refused, moment
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 Given = Mapping[str, Any]
 CORRUPTIONS: Final = ("nan", "zero", "negative", "huge", "crossed", "locked", "no_bid")
 _LONGEST_SYMBOL: Final = 16
+_ONE: Final = Decimal(1)
+_MICRO: Final = 1000
 
 
 class Controls:
@@ -44,6 +50,9 @@ class Controls:
             "dividend": self._dividend,
             "rename": self._rename,
             "delist": self._delist,
+            "late_trade": self._late_trade,
+            "bust_trade": self._bust_trade,
+            "correct_trade": self._correct_trade,
         }
 
     def _halt(self, given: Given) -> Body:
@@ -132,6 +141,70 @@ class Controls:
         actions.delist(self._market, name, _decimal(given, "price", least=Decimal(0)))
         return self._done([name])
 
+    def _late_trade(self, given: Given) -> Body:
+        name = self._name(given)
+        minutes = _decimal(given, "minutes", least=_ONE) or _ONE
+        counting = self._counting(name)
+        minute = to_nanos(self._market.now) // MINUTE * MINUTE - int(minutes) * MINUTE
+        opened = int(counting.at[0])
+        if minute < opened // MINUTE * MINUTE:
+            _refuse(
+                f"invalid minutes: {minutes}; that minute lies before the session's first trade"
+            )
+        # Half-way through its minute, and a microsecond after what is there.
+        at = minute + MINUTE // 2
+        while len(counting.between(at - 1, at).at):
+            at += _MICRO
+        last = float(counting.price[-1])
+        price, size = self._terms(given, (last, float(ROUND_LOT)))
+        return self._amend(Amendment(name, Kind.LATE, at, price, size, (price, size)))
+
+    def _bust_trade(self, given: Given) -> Body:
+        name = self._name(given)
+        at, price, size = self._last(name)
+        return self._amend(Amendment(name, Kind.CANCELED, at, price, size, (price, size)))
+
+    def _correct_trade(self, given: Given) -> Body:
+        name = self._name(given)
+        at, *before = self._last(name)
+        was = (before[0], before[1])
+        price, size = self._terms(given, was)
+        if (price, size) == was:
+            _refuse("price or size is required: what the last trade is corrected to")
+        return self._amend(Amendment(name, Kind.CORRECTED, at, price, size, was))
+
+    def _last(self, name: InstrumentId) -> tuple[int, float, float]:
+        counting = self._counting(name)
+        return counting.at.item(-1), counting.price.item(-1), counting.size.item(-1)
+
+    def _counting(self, name: InstrumentId) -> Trades:
+        market, session = self._market, self._market.session
+        if session is None:
+            _refuse("there is no open session with trades to amend")
+        after, to = to_nanos(session.open) - 1, to_nanos(market.now)
+        printed = market.tape.trade_columns(name, after, to)
+        counting = market.amendments.counting(name, printed, after, to)
+        if not len(counting.at):
+            symbol = market.data.instruments[name].symbol
+            _refuse(f"{symbol} has not traded in this session")
+        return counting
+
+    def _amend(self, amendment: Amendment) -> Body:
+        self._market.amendments.add(amendment)
+        at = moment(from_nanos(amendment.at))
+        facts: Body = {"price": amendment.price, "size": amendment.size, "trade": at}
+        return self._done([amendment.instrument], **facts)
+
+    def _terms(self, given: Given, usual: tuple[float, float]) -> tuple[float, float]:
+        price, size = (_decimal(given, field) for field in ("price", "size"))
+        for field, value in (("price", price), ("size", size)):
+            if value is not None and value <= 0:
+                _refuse(f"invalid {field}: {value} must be > 0")
+        return (
+            usual[0] if price is None else float(price),
+            usual[1] if size is None else float(size),
+        )
+
     def _name(self, given: Given) -> InstrumentId:
         symbol = given.get("symbol")
         if not isinstance(symbol, str):
@@ -159,14 +232,14 @@ def _refuse(message: str, code: int = BROKEN_RULE) -> NoReturn:
 def _text(given: Given, field: str, default: str) -> str:
     value = given.get(field)
     if value is not None and not isinstance(value, str):
-        _refuse(f"{field} must be a string")
+        _refuse(f"invalid {field}: {value} must be a string")
     return default if value is None else value
 
 
 def _flag(given: Given, field: str) -> bool:
     value = given.get(field, True)
     if not isinstance(value, bool):
-        _refuse(f"{field} must be true or false")
+        _refuse(f"invalid {field}: {value} must be true or false")
     return value
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Final, TypeAlias
@@ -35,7 +35,9 @@ from tradewright.core.market import Quote, Trade
 from tradewright.core.session import Calendar, Session, Span
 from tradewright.data.history import MarketData
 from tradewright.data.quotes import QuoteBars
+from tradewright.exchange.market.amendments import Amendments
 from tradewright.exchange.market.halts import LIMIT_PAUSE, REASONS, HaltChange, Halts, limit_pauses
+from tradewright.exchange.market.names import Names, beginning
 from tradewright.exchange.market.prints import SpreadModel
 from tradewright.exchange.market.tape import Tape
 from tradewright.exchange.market.timers import Timers
@@ -73,13 +75,15 @@ class ReplayMarket:
         self.now = require_utc(start, "start")
         self.opened_at = start
         self.halts = Halts()
+        self.amendments = Amendments()
         self.skew = _NO_SKEW
         self.closed_by_fault = False
         self.frozen: dict[InstrumentId, datetime] = {}
         self.corrupted: dict[InstrumentId, str] = {}
         self.fresh: Callable[[], ReplayMarket] | None = None
-        traded = [data.instruments[name] for name in data.frame.instruments]
-        self.instruments: dict[str, Instrument] = {item.symbol: item for item in traded}
+        assert isinstance(data.instruments, dict)  # noqa: S101 - its own, made by `over`
+        self.names = Names(data.instruments, data.frame.instruments, start)
+        self.instruments: Mapping[str, Instrument] = self.names.now
         self.position = 0
         self._rank = {name: place for place, name in enumerate(data.frame.instruments)}
         self._luld = luld
@@ -89,6 +93,8 @@ class ReplayMarket:
         self._marked_at = start
         self._timers = Timers()
         self.at = self._timers.at
+        for day in sorted(self.names.coming):
+            self.at(beginning(day), partial(self._rename, day))
         self._printed = self.now
         self._followers: list[Follower] = []
         self._listeners: list[Callable[[HaltChange], None]] = []
@@ -267,22 +273,16 @@ class ReplayMarket:
         self._rescaled[instrument] = data.frame.started(row) if under_way else self.now
         self._marks.clear()
 
-    def relist(self, instrument: Instrument) -> None:
-        """Put an instrument in the place of the one of its id.
+    def relist(self, *listed: Instrument) -> None:
+        """Put instruments in the place of those of their ids, all at once.
 
-        Under another symbol, no order of it stays.
+        Of one that gets another symbol no order stays.
         """
-        before = self.data.instruments[instrument.id]
-        if before.symbol != instrument.symbol:
-            happened = self.brokerage.withdraw(instrument.id, self.now, "symbol change")
-            self._tell(instrument.id, None, happened)
-        listed = dict(self.instruments)
-        del listed[before.symbol]
-        listed[instrument.symbol] = instrument
-        self.instruments.clear()
-        self.instruments.update(listed)
-        assert isinstance(self.data.instruments, dict)  # noqa: S101 - its own, made by `over`
-        self.data.instruments[instrument.id] = instrument
+        for each in listed:
+            if self.data.instruments[each.id].symbol != each.symbol:
+                happened = self.brokerage.withdraw(each.id, self.now, "symbol change")
+                self._tell(each.id, None, happened)
+        self.names.relist(listed, self.now)
 
     def _live(self, event: Event) -> None:
         happened = self.brokerage.step(event)
@@ -402,6 +402,9 @@ class ReplayMarket:
                 since, until = from_nanos(begin), from_nanos(end)
                 if since < session.close:
                     self.at(since, partial(self.halt, name, LIMIT_PAUSE, until=until))
+
+    def _rename(self, day: date) -> None:
+        self.relist(*self.names.due(day))
 
     def _end_halt(self, instrument: InstrumentId, change: HaltChange) -> None:
         if self.halts.since.get(instrument) == change:

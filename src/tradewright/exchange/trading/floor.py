@@ -28,6 +28,7 @@ from tradewright.core.orders import TimeInForce
 from tradewright.exchange.account.account import Account
 from tradewright.exchange.hub import Hub
 from tradewright.exchange.market.market import ReplayMarket
+from tradewright.exchange.resting import shorts
 from tradewright.exchange.trading import groups
 from tradewright.exchange.trading.book import Book
 from tradewright.exchange.trading.tickets import Ticket, venue_order
@@ -80,6 +81,7 @@ class Floor:
     def admit(self, ticket: Ticket) -> None:
         """Tell of a ticket that the brokerage has taken, and mind when it runs out."""
         self.updates.publish(ticket.status, ticket, ticket.updated_at)
+        shorts.mark(self, ticket)
         self.mind(ticket)
 
     def mind(self, ticket: Ticket) -> None:

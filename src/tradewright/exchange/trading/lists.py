@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tradewright.core.orders import Side
 from tradewright.exchange.exchange import Exchange
@@ -17,16 +17,14 @@ from tradewright.exchange.trading.book import Book
 from tradewright.exchange.trading.tickets import Ticket
 from tradewright.exchange.web import choice, count, time_of, truth
 from tradewright.exchange.words import BROKEN_RULE, UNPROCESSABLE, Refused
-
-if TYPE_CHECKING:
-    from tradewright.core.records import JsonValue
+from tradewright.exchange.written import Written
 
 MOST_ORDERS: Final = 500
 _ORDERS: Final = 50
 _OURS: Final = frozenset({"us_equity", "all"})
 
 
-def orders(exchange: Exchange, query: Mapping[str, str]) -> list[dict[str, JsonValue]]:
+def orders(exchange: Exchange, query: Mapping[str, str]) -> list[Written]:
     """List orders by status, symbols, side, class and place or time of submission."""
     limit = count(query, "limit", _ORDERS, MOST_ORDERS)
     nested = truth(query, "nested")

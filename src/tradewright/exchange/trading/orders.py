@@ -6,7 +6,9 @@ A refused request leaves no trace, and the client's id free; a taken one uses it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tradewright.core.events import Event, OrderEvent, SessionOpened
@@ -16,12 +18,13 @@ from tradewright.core.orders import OrderKind, Side
 from tradewright.exchange.account.account import Account
 from tradewright.exchange.hub import Hub
 from tradewright.exchange.market.market import ReplayMarket
+from tradewright.exchange.resting import adjusting, shorts
 from tradewright.exchange.trading import closing, groups, replacing, twists
 from tradewright.exchange.trading.distances import far_price, keep_away
 from tradewright.exchange.trading.floor import ACCEPTED, PENDING_NEW, Floor
 from tradewright.exchange.trading.requests import Request, read_request
 from tradewright.exchange.trading.tickets import Ticket, position_intent
-from tradewright.exchange.trading.updates import Update
+from tradewright.exchange.trading.updates import Row
 from tradewright.exchange.trading.washes import no_surplus, no_wash
 from tradewright.exchange.trading.windows import keep_window, runs_out
 from tradewright.exchange.words import (
@@ -47,8 +50,10 @@ class Orders:
     def __init__(self, market: ReplayMarket, hub: Hub, account: Account) -> None:
         """Start without an order."""
         self.floor = Floor(market, hub, account)
+        adjusting.watch(self.floor)
+        shorts.watch(self.floor)
         self.tickets: Mapping[str, Ticket] = self.floor.book.tickets
-        self.executions: Sequence[Update] = self.floor.updates.rows
+        self.executions: Sequence[Row] = self.floor.updates.rows
 
     def commands(self) -> Mapping[str, Callable[[Mapping[str, Any]], object]]:
         """Return what may be performed on orders, by name; arguments and answers are JSON."""
@@ -69,6 +74,7 @@ class Orders:
         if isinstance(event, SessionOpened):
             self.floor.route_queued(event.at)
         self.floor.happen(happened)
+        adjusting.adjust(self.floor, event)
         for ticket in self.floor.book.trailing.values():
             best = self.floor.brokerage.watermark(ticket.venue_id)
             ticket.watermark = best or ticket.watermark
@@ -218,8 +224,7 @@ class Orders:
         return answer
 
     def _listed(self, symbol: str) -> None:
-        today = self.floor.now.astimezone(NEW_YORK).date()
-        if not self.floor.market.instruments[symbol].is_listed(today):
+        if not self.floor.market.instruments[symbol].is_listed(_day(self.floor.now)):
             raise Refused(UNPROCESSABLE, BROKEN_RULE, f"asset {symbol} is not active")
 
     def _sized(self, request: Request) -> Request:
@@ -230,6 +235,11 @@ class Orders:
             message = f'no price of "{request.symbol}" to size the notional with'
             raise Refused(UNPROCESSABLE, NOT_TRADABLE, message)
         return request.sized(request.limit or price)
+
+
+@lru_cache(maxsize=16)
+def _day(at: datetime) -> date:
+    return at.astimezone(NEW_YORK).date()
 
 
 def refusal(reason: str) -> Refused:

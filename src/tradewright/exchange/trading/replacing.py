@@ -74,14 +74,14 @@ def replace_order(
     """
     floor = orders.floor
     _must_be_open(ticket)
-    before = _terms(ticket)
+    before = terms_of(ticket)
     after = _asked(floor, ticket, body, before)
     client_id = client_id_of(body) or identifier("client", str(len(floor.book)))
     orders.not_used(client_id)
     if after == before:
         refuse("order parameters are not changed", NOT_TRADABLE)
     _keep_rules(floor, ticket, before, after)
-    successor = _successor(floor, ticket, after, client_id, orders.order_id(client_id))
+    successor = successor_of(floor, ticket, after, client_id, orders.order_id(client_id))
     if ticket.is_held:
         return _swap(floor, ticket, successor)
     charge = floor.account.check(
@@ -113,7 +113,8 @@ def _must_be_open(ticket: Ticket) -> None:
         refuse("notional orders cannot be replaced", NOT_TRADABLE)
 
 
-def _terms(ticket: Ticket) -> Terms:
+def terms_of(ticket: Ticket) -> Terms:
+    """Return the terms that an order has."""
     order = ticket.order
     return Terms(
         ticket.quantity,
@@ -229,7 +230,10 @@ def _request(ticket: Ticket, after: Terms) -> Request:
     )
 
 
-def _successor(floor: Floor, ticket: Ticket, after: Terms, client_id: str, identity: str) -> Ticket:
+def successor_of(
+    floor: Floor, ticket: Ticket, after: Terms, client_id: str, identity: str
+) -> Ticket:
+    """Return the order that takes an order's place on other terms; it is not in the book yet."""
     now, session = floor.now, floor.brokerage.session
     request = _request(ticket, after)
     order = request.order(identity, now)
@@ -268,7 +272,7 @@ def _successor(floor: Floor, ticket: Ticket, after: Terms, client_id: str, ident
 def _swap(floor: Floor, ticket: Ticket, successor: Ticket) -> Mapping[str, JsonValue]:
     answer = successor.body()
     floor.book.add(successor)
-    _hand_over(floor, ticket, successor, floor.now)
+    hand_over(floor, ticket, successor, floor.now)
     return answer
 
 
@@ -278,7 +282,7 @@ def _give_way(floor: Floor, ticket: Ticket, successor: Ticket) -> Mapping[str, J
     answer = successor.body()
     floor.book.move(ticket, PENDING, now)
     floor.updates.publish(PENDING, ticket, now)
-    _hand_over(floor, ticket, successor, now)
+    hand_over(floor, ticket, successor, now)
     floor.admit(successor)
     if successor.status == PENDING_NEW:
         floor.route(successor, now)
@@ -287,7 +291,8 @@ def _give_way(floor: Floor, ticket: Ticket, successor: Ticket) -> Mapping[str, J
     return answer
 
 
-def _hand_over(floor: Floor, ticket: Ticket, successor: Ticket, at: datetime) -> None:
+def hand_over(floor: Floor, ticket: Ticket, successor: Ticket, at: datetime) -> None:
+    """Let an order be replaced, and give its fate and its family to its successor."""
     ticket.replaced_by = successor.id
     successor.twists.update(ticket.twists)
     if ticket.parent is not None:

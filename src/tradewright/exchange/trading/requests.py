@@ -45,7 +45,7 @@ _DOLLAR: Final = Decimal(1)
 _CENT_PLACES: Final = 2
 _SHARE_QUANTUM: Final = Decimal(10) ** -MOST_PLACES
 _NOT_HERE: Final = ("legs", "advanced_instructions")
-_KNOWN: Final = frozenset(
+_TAKEN: Final = frozenset(
     {
         "symbol",
         "qty",
@@ -64,7 +64,6 @@ _KNOWN: Final = frozenset(
         "stop_loss",
         "position_intent",
         "asset_class",
-        *_NOT_HERE,
     }
 )
 
@@ -170,12 +169,10 @@ def fits(kind: OrderKind, force: TimeInForce) -> None:
 
 
 def _class(body: Mapping[str, Any]) -> str:
-    for field in body:
-        if field not in _KNOWN:
-            refuse(f"{field} is not supported by this exchange")
-    for field in _NOT_HERE:
-        if body.get(field) is not None:
-            refuse(f"{field} is not supported by this exchange")
+    if not _TAKEN.issuperset(body):
+        for field, value in body.items():
+            if field not in _TAKEN and (field not in _NOT_HERE or value is not None):
+                refuse(f"{field} is not supported by this exchange")
     asked = body.get("order_class")
     if asked == "mleg":
         refuse("order_class mleg is not supported by this exchange")
@@ -219,7 +216,7 @@ def _size(body: Mapping[str, Any], instrument: Instrument) -> tuple[Quantity, De
 
 
 def _fractionable(instrument: Instrument) -> None:
-    if instrument.lot >= 1:
+    if not instrument.is_fractionable:
         refuse(f'asset "{instrument.symbol}" is not fractionable', NOT_ALLOWED, FORBIDDEN)
 
 

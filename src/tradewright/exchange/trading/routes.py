@@ -8,20 +8,47 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
+from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.trading import lists
-from tradewright.exchange.web import answer, body_of, exchange_of, perform, truth
+from tradewright.exchange.web import (
+    answer,
+    body_of,
+    exchange_of,
+    object_of,
+    perform,
+    received,
+    reply,
+    truth,
+)
+from tradewright.exchange.words import Refused
 
 _MULTI_STATUS: Final = 207
 
 
-async def _submit(request: Request) -> Response:
-    arguments = {"body": await body_of(request)}
-    # The fate that a fault script gives to the order is part of the command, to be kept with it.
-    twist = request.scope.get("state", {}).get("twist")
-    return answer(
-        await perform(request, "submit", {**arguments, "twist": twist} if twist else arguments)
-    )
+class Submission:
+    """The endpoint that most is asked of; it needs nothing of the framework but its messages."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take an order, or say why not."""
+        raw = await received(receive)
+        if raw is None:
+            return
+        exchange = scope["app"].state.exchange
+        assert isinstance(exchange, Exchange)  # noqa: S101 - set by create_app
+        # The fate that a fault script gives to the order is part of the command, kept with it.
+        twist = scope.get("state", {}).get("twist")
+        try:
+            arguments: dict[str, object] = {"body": object_of(raw)}
+            if twist:
+                arguments["twist"] = twist
+            done = exchange.perform("submit", arguments)
+        except Refused as refused:
+            await reply(send, refused.body, refused.status)
+            return
+        await exchange.kept()
+        await reply(send, done)
 
 
 async def _orders(request: Request) -> Response:
@@ -67,7 +94,7 @@ async def _close_all(request: Request) -> Response:
 
 
 ROUTES: Final[Sequence[BaseRoute]] = (
-    Route("/v2/orders", _submit, methods=["POST"]),
+    Route("/v2/orders", Submission(), methods=["POST"]),
     Route("/v2/orders", _orders, methods=["GET"]),
     Route("/v2/orders", _cancel_all, methods=["DELETE"]),
     Route("/v2/orders:by_client_order_id", _order_of_client, methods=["GET"]),

@@ -12,22 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tradewright.core.ids import InstrumentId, OrderId
 from tradewright.core.instrument import Instrument
 from tradewright.core.money import ZERO
 from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
-from tradewright.exchange.words import (
-    asset_id,
-    moment,
-    moment_or_none,
-    number,
-    number_or_none,
-)
-
-if TYPE_CHECKING:
-    from tradewright.core.records import JsonValue
+from tradewright.exchange.wording import Wording
+from tradewright.exchange.written import Written
 
 ENDED: Final = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 HELD: Final = "held"
@@ -40,8 +32,6 @@ _TIME_OF: Final = {
     "rejected": "failed_at",
     "replaced": "replaced_at",
 }
-_HUNDRED: Final = Decimal(100)
-_PLACES: Final = 9
 # A buy stop is not let run away: the vendor gives it a limit, further off for cheap shares.
 _CHEAP: Final = Decimal(50)
 _CHEAP_LEEWAY: Final = Decimal("1.04")
@@ -90,7 +80,7 @@ class Ticket:
     failed_at: datetime | None = None
     replaced_at: datetime | None = None
     cancel_requested_at: datetime | None = None
-    _fixed: dict[str, JsonValue] | None = field(init=False, default=None)
+    _worded: Wording | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Let the brokerage know it by its own id."""
@@ -159,87 +149,19 @@ class Ticket:
         else:
             self.updated_at = at
 
-    def body(self) -> dict[str, JsonValue]:
+    def body(self) -> Written:
         """Write the order as the vendor does."""
-        order = self.order
-        if self._fixed is None:
-            self._fixed = self._what_stays()
-        body = self._fixed.copy()
-        body["updated_at"] = moment(self.updated_at)
-        body["status"] = self.status
-        if self.notional is None:
-            body["qty"] = number(order.quantity - self.carried)
-        if self.filled:
-            body["filled_qty"] = number(self.filled)
-            body["filled_avg_price"] = number(round(self.paid / self.filled, _PLACES))
-            body["filled_at"] = moment_or_none(self.filled_at)
-        if order.kind is OrderKind.TRAILING_STOP:
-            body["hwm"] = number_or_none(self.watermark)
-            body["stop_price"] = number_or_none(self._trailing())
-        if self.status in ENDED or self.replaced_by is not None:
-            body["expired_at"] = moment_or_none(self.expired_at)
-            body["canceled_at"] = moment_or_none(self.canceled_at)
-            body["failed_at"] = moment_or_none(self.failed_at)
-            body["replaced_at"] = moment_or_none(self.replaced_at)
-            body["replaced_by"] = self.replaced_by
-        if self.expires_at is not None:
-            body["expires_at"] = moment(self.expires_at)
-        return body
+        return Written(self._wording.text(self))
 
-    def nested(self) -> dict[str, JsonValue]:
+    def nested(self) -> Written:
         """Write the order with its legs under it."""
-        body = self.body()
-        if self.legs:
-            body["legs"] = [leg.body() for leg in self.legs]
-        return body
+        return Written(self._wording.text(self, [leg.body().text for leg in self.legs]))
 
-    def _what_stays(self) -> dict[str, JsonValue]:
-        order, created = self.order, moment(self.created_at)
-        fraction = order.trail_fraction
-        return {
-            "id": self.id,
-            "client_order_id": self.client_id,
-            "created_at": created,
-            "updated_at": created,
-            "submitted_at": created,
-            "filled_at": None,
-            "expired_at": None,
-            "canceled_at": None,
-            "failed_at": None,
-            "replaced_at": None,
-            "replaced_by": None,
-            "replaces": self.replaces,
-            "asset_id": asset_id(order.instrument),
-            "symbol": self.symbol,
-            "asset_class": "us_equity",
-            "notional": number_or_none(self.notional),
-            "qty": None,
-            "filled_qty": "0",
-            "filled_avg_price": None,
-            "order_class": self.order_class,
-            "order_type": order.kind.value,
-            "type": order.kind.value,
-            "side": order.side.value,
-            "position_intent": self.intent,
-            "time_in_force": order.time_in_force.value,
-            "limit_price": number_or_none(order.limit),
-            "stop_price": number_or_none(order.stop),
-            "status": self.status,
-            "extended_hours": self.extended_hours,
-            "legs": None,
-            "trail_percent": None if fraction is None else number(fraction * _HUNDRED),
-            "trail_price": number_or_none(order.trail_price),
-            "hwm": None,
-            "subtag": None,
-            "source": None,
-        }
-
-    def _trailing(self) -> Decimal | None:
-        if self.watermark is None:
-            return None
-        order = self.order
-        away = order.trail_price or self.watermark * (order.trail_fraction or ZERO)
-        return self.watermark + order.side.sign * away
+    @property
+    def _wording(self) -> Wording:
+        if self._worded is None:
+            self._worded = Wording(self)
+        return self._worded
 
 
 def venue_order(ticket: Ticket, instruments: Mapping[InstrumentId, Instrument]) -> Order:

@@ -9,18 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tradewright.core.ids import FillId
 from tradewright.core.orders import Fill
 from tradewright.exchange.hub import TRADE_UPDATES, Hub
 from tradewright.exchange.trading.tickets import Ticket
-from tradewright.exchange.words import NEW_YORK, identifier, moment, moment_or_none, number
+from tradewright.exchange.words import NEW_YORK, identifier, moment, number
+from tradewright.exchange.written import Written, quoted
 
 if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
 
-Update = dict[str, "JsonValue"]
+Row = dict[str, "JsonValue"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 # The digits of a ULID: no I, L, O, U.
@@ -44,7 +46,7 @@ class Updates:
 
     def __init__(self, hub: Hub, account: str) -> None:
         """Tell `hub` of what happens to the orders of `account`."""
-        self.rows: list[Update] = []
+        self.rows: list[Row] = []
         self.executions: dict[str, Execution] = {}
         self._hub = hub
         self._account = account
@@ -54,16 +56,13 @@ class Updates:
     def publish(self, event: str, ticket: Ticket, at: datetime, **facts: str) -> None:
         """Say what happened to an order at `at`."""
         when = moment(at)
-        order = ticket.body()
-        order["cancel_requested_at"] = moment_or_none(ticket.cancel_requested_at)
-        data: Update = {
-            "event": event,
-            "event_id": self._event_id(at),
-            "at": when,
-            "timestamp": when,
-            **facts,
-            "order": order,
-        }
+        asked = ticket.cancel_requested_at
+        said = "".join([f'"{name}":{quoted(fact)},' for name, fact in facts.items()])
+        data = Written(
+            f'{{"event":{quoted(event)},"event_id":"{self._event_id(at)}","at":"{when}",'
+            f'"timestamp":"{when}",{said}"order":{ticket.body().text[:-1]},'
+            f'"cancel_requested_at":{"null" if asked is None else quoted(moment(asked))}}}}}'
+        )
         self._hub.publish(TRADE_UPDATES, {"stream": TRADE_UPDATES, "data": data})
 
     def execution(self, ticket: Ticket, fill: Fill, position: Decimal, at: datetime) -> None:
@@ -72,11 +71,10 @@ class Updates:
         name = identifier("execution", self._account, fill.id)
         price, quantity = number(fill.price), number(fill.quantity)
         self.executions[name] = Execution(name, ticket, fill.id, fill.quantity, fill.price)
-        local = at.astimezone(NEW_YORK)
         self.rows.append(
             {
                 "activity_type": "FILL",
-                "id": f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{name}",
+                "id": f"{_stamp(at)}::{name}",
                 "order_id": ticket.id,
                 "symbol": ticket.symbol,
                 "side": fill.side.value,
@@ -108,6 +106,12 @@ class Updates:
             prefix = max(prefix, self._last[1])
             self._last = (at, prefix)
         return f"{prefix}{self._count:016d}"
+
+
+@lru_cache(maxsize=1024)
+def _stamp(at: datetime) -> str:
+    local = at.astimezone(NEW_YORK)
+    return f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}"
 
 
 def _digits(value: int) -> str:

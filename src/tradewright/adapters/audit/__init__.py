@@ -1,0 +1,8 @@
+"""The audit log as services use it: to the database, else to a spool on disk, else refused."""
+
+from __future__ import annotations
+
+from tradewright.adapters.audit.log import AuditPatience, DurableAuditLog
+from tradewright.adapters.audit.spool import AuditSpool, total_waiting
+
+__all__ = ["AuditPatience", "AuditSpool", "DurableAuditLog", "total_waiting"]

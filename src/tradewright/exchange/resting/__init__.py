@@ -1,0 +1,1 @@
+"""Open orders when the market or its rules change under them."""

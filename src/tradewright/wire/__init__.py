@@ -1,0 +1,1 @@
+"""The outside words: one copy of each shape and name, for servers and clients alike."""
