@@ -14,6 +14,9 @@ BIN := .venv/bin
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 UV := uv>=0.13.8,<0.14
 
+# Tests of a file stay together, since they share what they start.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+
 # make run DATA=folder ARGS=--json
 DATA ?=
 ARGS ?=
@@ -30,14 +33,14 @@ run: .venv/.stamp  ## the first trading day, offline; DATA=folder for your own b
 	@$(BIN)/tradewright demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 test: .venv/.stamp  ## every test but the performance ones; ARGS=... for pytest
-	$(BIN)/python -m pytest --ignore=tests/performance -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/performance $(ARGS)
 
 check: .venv/.stamp  ## lint, format, types, contracts, architecture, documents, weaknesses
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/architecture tests/docs
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/architecture tests/docs
 	$(BIN)/python -m tests.security.check
 
 fmt: .venv/.stamp  ## format the code and mend what lint can mend

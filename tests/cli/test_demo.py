@@ -29,6 +29,7 @@ FILES = {
     "refusals.csv",
     "report.html",
     "spec.json",
+    "statistics.json",
     "summary.json",
 }
 NUMBERS = {

@@ -19,7 +19,7 @@ GRACE = 30.0
 def folder(server_ground: Path) -> Path:
     """One folder for all, since each start meets what the one before left."""
     watched()
-    made = server_ground / "stopped"
+    made = server_ground / "interrupted"
     made.mkdir()
     return made
 
