@@ -339,7 +339,7 @@ class Settings(
 
 def contradictions(settings: Settings) -> list[str]:
     """Say which values cannot be meant together; empty if they can."""
-    wrong = broker_faults(settings) + hosting_faults(settings)
+    wrong = broker_faults(settings) + hosting_faults(settings) + _of_logins(settings)
     if settings.database_pool_max < settings.database_pool_min:
         wrong.append("DATABASE_POOL_MAX is below DATABASE_POOL_MIN")
     if settings.environment == "production" and settings.log_level == "DEBUG":

@@ -102,7 +102,7 @@ async def test_another_account_than_was_meant_is_sent_nothing(url: str, exchange
     with pytest.raises(ConfigError, match="LIVE_TRADING_CONFIRM"):
         await account.broker.standing()
     await account.close()
-    assert not list(exchange.orders.open_tickets())
+    assert not list(exchange.orders.floor.book.open())
     exchange.orders.not_used("order-1")
 
 

@@ -250,3 +250,35 @@ def test_keys_of_another_kind_of_account_are_refused() -> None:
     assert load_settings(LIVE | live).is_live
     assert "is a paper key but ALPACA_BASE_URL is the live host" in refusal(LIVE | paper)
     assert "is a live key but ALPACA_BASE_URL is the paper host" in refusal(live)
+
+
+PROVIDER = {
+    "OIDC_ISSUER": "https://login.example.com/",
+    "AUTH0_CLIENT_ID": "client",
+    "OIDC_REDIRECT_URL": "https://auth.example.com/api/v1/auth/callback",
+}
+
+
+def test_an_identity_provider_is_given_whole() -> None:
+    assert load_settings(PROVIDER).identity_provider == "https://login.example.com/"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"AUTH0_DOMAIN": "tenant.us.auth0.com"}, "AUTH0_DOMAIN and OIDC_ISSUER are both given"),
+        ({"AUTH0_CLIENT_ID": None}, "AUTH0_CLIENT_ID goes with AUTH0_DOMAIN or OIDC_ISSUER"),
+        ({"OIDC_ISSUER": None}, "AUTH0_CLIENT_ID goes with AUTH0_DOMAIN or OIDC_ISSUER"),
+        ({"OIDC_ISSUER": "http://login.example.com/"}, "is not an https address"),
+        ({"OIDC_REDIRECT_URL": "auth.example.com"}, "is not an https address"),
+        ({"AUTH_IDLE_MINUTES": "5"}, "AUTH_IDLE_MINUTES is shorter than AUTH_ACCESS_SECONDS"),
+    ],
+    ids=["two", "no client", "no issuer", "plain http", "no scheme", "idle"],
+)
+def test_what_contradicts_itself_of_logins_is_refused(
+    given: dict[str, str | None], words: str
+) -> None:
+    environ = {name: value for name, value in (PROVIDER | given).items() if value is not None}
+    with pytest.raises(ConfigError) as refused:
+        load_settings(environ)
+    assert words in str(refused.value)

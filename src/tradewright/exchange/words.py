@@ -73,20 +73,10 @@ def number(value: Decimal) -> str:
     return format(value.normalize(), "f") if value else "0"
 
 
-def number_or_none(value: Decimal | None) -> str | None:
-    """Write a decimal, or null."""
-    return None if value is None else number(value)
-
-
 @lru_cache(maxsize=1024)
 def moment(at: datetime) -> str:
     """Write a UTC time with a Z: the market stands still while much is said about it."""
     return at.isoformat().replace("+00:00", "Z")
-
-
-def moment_or_none(at: datetime | None) -> str | None:
-    """Write a time, or null."""
-    return None if at is None else moment(at)
 
 
 def read_moment(text: str, field: str) -> datetime:

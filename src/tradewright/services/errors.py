@@ -7,7 +7,7 @@ was sent stays in the log, under the trace id that the answer carries.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import responses
@@ -227,8 +227,3 @@ def _told(value: object) -> JsonValue:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return str(value)
-
-
-def problem_statuses(extra: Sequence[int] = ()) -> tuple[int, ...]:
-    """Return every status that a problem of the frame can have, in order."""
-    return tuple(sorted({row.status for row in TABLE.values()} | set(STATUS_CODES) | set(extra)))

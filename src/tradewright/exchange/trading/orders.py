@@ -5,7 +5,7 @@ A refused request leaves no trace, and the client's id free; a taken one uses it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -165,10 +165,6 @@ class Orders:
         """Return what open orders of a side keep of an instrument."""
         own = self.floor.book.open_of(instrument, side)
         return sum((ticket.reserves for ticket in own), ZERO)
-
-    def open_tickets(self) -> Iterator[Ticket]:
-        """Yield the orders that may still fill, oldest first."""
-        return self.floor.book.open()
 
     def not_used(self, client_id: str) -> None:
         """Refuse an id that the client has used before, whatever became of its order."""
