@@ -60,8 +60,7 @@ install-hooks: .venv/.stamp  ## run lint, format, types and contracts at every c
 	$(BIN)/pre-commit install
 
 bench: .venv/.stamp  ## measure speed and print it
-	$(BIN)/python tests/performance/bench.py $(ARGS)
-	$(BIN)/python -m tests.performance.arrays_bench
+	$(BIN)/python -m tests.performance.research_bench $(ARGS)
 	$(BIN)/python -m tests.performance.exchange_bench
 	$(BIN)/python -m tests.performance.frame_bench
 	$(BIN)/python -m tests.performance.record_bench

@@ -97,7 +97,7 @@ class AlpacaSettings(BaseModel):
     dry_run: bool = Field(
         default=True,
         alias="DRY_RUN",
-        description="True wires the rehearsal exchange in the place of the account.",
+        description="False is one of the three facts that the live host needs; true refuses it.",
     )
     live_trading_confirm: str = Field(
         "", alias="LIVE_TRADING_CONFIRM", description="The account number, to trade real money."

@@ -6,15 +6,17 @@ Values alone: `settings` reads them.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from tradewright.broking import HERE, AlpacaSettings, address, broker_faults
-from tradewright.hosting import HostingSettings, hosting_faults
+from tradewright.hosting import LIVE, HostingSettings, hosting_faults
+from tradewright.safekeeping import SafekeepingSettings, safekeeping_faults
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _ENVIRONMENTS: Final = {"dev": "development", "test": "testing", "prod": "production"}
@@ -94,48 +96,48 @@ class DoorSettings(_Group):
         alias="SECRETS_VALIDATION_MODE",
         description="Whether a secret that is missing refuses to start, or is told of.",
     )
-    trusted_proxy_ips: Annotated[tuple[str, ...] | None, BeforeValidator(_networks)] = Field(
+    trusted_proxy_ips: Annotated[tuple[str, ...] | None, BeforeValidator(_networks), LIVE] = Field(
         None,
         alias="TRUSTED_PROXY_IPS",
         description="Proxies whose forwarding headers are believed; unset: local in development.",
     )
-    rate_limit_mode: Literal["log_only", "enforce"] = Field(
+    rate_limit_mode: Annotated[Literal["log_only", "enforce"], LIVE] = Field(
         "enforce",
         alias="RATE_LIMIT_MODE",
         description="Whether a spent quota refuses, or is told of.",
     )
-    rate_limit_trusted_ips: Annotated[tuple[str, ...], BeforeValidator(_networks)] = Field(
+    rate_limit_trusted_ips: Annotated[tuple[str, ...], BeforeValidator(_networks), LIVE] = Field(
         (), alias="RATE_LIMIT_TRUSTED_IPS", description="Callers that no limit holds back."
     )
-    rate_limit_orders_per_principal: Rate = Field(
+    rate_limit_orders_per_principal: Annotated[Rate, LIVE] = Field(
         "60/minute",
         alias="RATE_LIMIT_ORDERS_PER_PRINCIPAL",
         description="Orders that one principal may send.",
     )
-    rate_limit_orders_per_strategy: Rate = Field(
+    rate_limit_orders_per_strategy: Annotated[Rate, LIVE] = Field(
         "120/minute",
         alias="RATE_LIMIT_ORDERS_PER_STRATEGY",
         description="Orders that may be sent for one strategy.",
     )
-    rate_limit_orders_per_service: Rate = Field(
+    rate_limit_orders_per_service: Annotated[Rate, LIVE] = Field(
         "600/minute",
         alias="RATE_LIMIT_ORDERS_PER_SERVICE",
         description="Orders that one service may send, for whomever.",
     )
-    rate_limit_signals: Rate = Field(
+    rate_limit_signals: Annotated[Rate, LIVE] = Field(
         "30/minute",
         alias="RATE_LIMIT_SIGNALS",
         description="Requests for signals of one principal.",
     )
-    rate_limit_cancels: Rate = Field(
+    rate_limit_cancels: Annotated[Rate, LIVE] = Field(
         "10/minute", alias="RATE_LIMIT_CANCELS", description="Cancels of one principal."
     )
-    rate_limit_flatten: Rate = Field(
+    rate_limit_flatten: Annotated[Rate, LIVE] = Field(
         "1/300 seconds",
         alias="RATE_LIMIT_FLATTEN",
         description="Times that one principal may flatten; the first always passes.",
     )
-    rate_limit_logins: Rate = Field(
+    rate_limit_logins: Annotated[Rate, LIVE] = Field(
         "30/minute", alias="RATE_LIMIT_LOGINS", description="Attempts to log in from one address."
     )
 
@@ -190,7 +192,7 @@ class AuthSettings(_Group):
 class RecordSettings(_Group):
     """What is written down of what happens: logs, traces, the audit log; and certificates."""
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], LIVE] = Field(
         "INFO",
         alias="LOG_LEVEL",
         description="The least level that is logged; no DEBUG in production.",
@@ -285,6 +287,7 @@ class Settings(
     RecordSettings,
     AuthSettings,
     HostingSettings,
+    SafekeepingSettings,
     DoorSettings,
     AlpacaSettings,
     DatabaseSettings,
@@ -337,9 +340,57 @@ class Settings(
         return self.secrets_dir or self.state_dir / "secrets"
 
 
+Shown: TypeAlias = "str | bool | int | float | None"
+"""A setting's value as it may be read."""
+MASK: Final = "(hidden)"
+"""What is shown in the place of a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that is to change; a secret's values are not in it.
+
+    `live` says that a service takes it up while it runs.
+    """
+
+    name: str
+    before: Shown
+    after: Shown
+    live: bool
+
+
+def changes(before: Settings, after: Settings) -> list[Change]:
+    """Return what differs between two trees of settings, by name."""
+    found = [
+        Change(
+            str(field.alias),
+            shown_value(getattr(before, name)),
+            shown_value(getattr(after, name)),
+            LIVE in field.metadata,
+        )
+        for name, field in Settings.model_fields.items()
+        if getattr(before, name) != getattr(after, name)
+    ]
+    return sorted(found, key=lambda change: change.name)
+
+
+def shown_value(value: object) -> Shown:
+    """Return a setting's value as it may be read: of a secret only that it is set."""
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, tuple):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)
+
+
 def contradictions(settings: Settings) -> list[str]:
     """Say which values cannot be meant together; empty if they can."""
     wrong = broker_faults(settings) + hosting_faults(settings) + _of_logins(settings)
+    wrong += safekeeping_faults(settings)
     if settings.database_pool_max < settings.database_pool_min:
         wrong.append("DATABASE_POOL_MAX is below DATABASE_POOL_MIN")
     if settings.environment == "production" and settings.log_level == "DEBUG":

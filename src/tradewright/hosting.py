@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -36,6 +36,9 @@ def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
+LIVE: Final = "may change while a service runs"
+"""The mark of a setting that a reload takes up; any other needs a restart."""
+
 
 class HostingSettings(BaseModel):
     """How services listen and what they take."""
@@ -45,19 +48,19 @@ class HostingSettings(BaseModel):
     services_host: str = Field(
         "127.0.0.1", alias="SERVICES_HOST", description="Address at which services listen."
     )
-    allowed_hosts: Words = Field(
+    allowed_hosts: Annotated[Words, LIVE] = Field(
         (),
         alias="ALLOWED_HOSTS",
         description="Names under which services may be asked; localhost and addresses always.",
     )
     allowed_origins: Annotated[
-        tuple[str, ...] | None, AfterValidator(_origins), BeforeValidator(_split)
+        tuple[str, ...] | None, AfterValidator(_origins), BeforeValidator(_split), LIVE
     ] = Field(
         None,
         alias="ALLOWED_ORIGINS",
         description="Origins of browsers that may ask; unset: the local console in development.",
     )
-    csp_mode: Literal["report_only", "enforce"] = Field(
+    csp_mode: Annotated[Literal["report_only", "enforce"], LIVE] = Field(
         "enforce",
         alias="CSP_MODE",
         description="Whether browsers keep the content security policy, or tell of it.",
@@ -68,40 +71,50 @@ class HostingSettings(BaseModel):
     tls_key_path: Path | None = Field(
         None, alias="TLS_KEY_PATH", description="Private key of TLS_CERT_PATH."
     )
-    max_body_bytes: int = Field(
+    max_body_bytes: Annotated[int, LIVE] = Field(
         1_048_576, ge=1024, alias="MAX_BODY_BYTES", description="Bytes of a request's body at most."
     )
-    request_timeout_seconds: float = Field(
+    request_timeout_seconds: Annotated[float, LIVE] = Field(
         30.0,
         gt=0,
         allow_inf_nan=False,
         alias="REQUEST_TIMEOUT_SECONDS",
         description="Time to answer a request at most.",
     )
-    max_requests_in_flight: int = Field(
+    max_requests_in_flight: Annotated[int, LIVE] = Field(
         1000, ge=1, alias="MAX_REQUESTS_IN_FLIGHT", description="Requests served at once at most."
+    )
+    max_sockets: Annotated[int, LIVE] = Field(
+        500, ge=1, alias="MAX_SOCKETS", description="WebSockets open at once at most."
+    )
+    socket_check_seconds: Annotated[float, LIVE] = Field(
+        5.0,
+        ge=0.1,
+        le=300,
+        alias="SOCKET_CHECK_SECONDS",
+        description="How often it is looked whether the login behind an open socket lives.",
     )
     executor_max_workers: int = Field(
         16, ge=1, alias="EXECUTOR_MAX_WORKERS", description="Threads for calls that block at most."
     )
-    metrics_trusted_ips: Annotated[Words, AfterValidator(_networks)] = Field(
+    metrics_trusted_ips: Annotated[Words, AfterValidator(_networks), LIVE] = Field(
         _LOCAL,
         alias="METRICS_TRUSTED_IPS",
         description="Peers that may read /metrics without showing who they are.",
     )
-    memory_warning_mb: int = Field(
+    memory_warning_mb: Annotated[int, LIVE] = Field(
         1024, ge=1, alias="MEMORY_WARNING_MB", description="Memory from which a service warns."
     )
-    memory_critical_mb: int = Field(
+    memory_critical_mb: Annotated[int, LIVE] = Field(
         2048, ge=1, alias="MEMORY_CRITICAL_MB", description="Memory from which a service is loud."
     )
-    open_files_warning: int = Field(
+    open_files_warning: Annotated[int, LIVE] = Field(
         500, ge=1, alias="OPEN_FILES_WARNING", description="Open files from which a service warns."
     )
-    free_disk_warning_mb: int = Field(
+    free_disk_warning_mb: Annotated[int, LIVE] = Field(
         500, ge=0, alias="FREE_DISK_WARNING_MB", description="Free disk below which it warns."
     )
-    loop_lag_warning_ms: float = Field(
+    loop_lag_warning_ms: Annotated[float, LIVE] = Field(
         100.0, gt=0, alias="LOOP_LAG_WARNING_MS", description="Event-loop lag from which it warns."
     )
 

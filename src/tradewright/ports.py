@@ -8,11 +8,12 @@ is part of its promise, and the contract tests hold the fakes to it like the rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from decimal import Decimal
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from tradewright.core.reports import VenueAccount, VenueOrder, VenueStanding
     from tradewright.core.session import Span, Timeframe
 
+Piece = TypeVar("Piece")
+Answer = TypeVar("Answer")
+
 
 @runtime_checkable
 class Clock(Protocol):
@@ -37,11 +41,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present, aware UTC."""
-        ...
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""
-        ...
 
 
 class BarReader(Protocol):
@@ -49,7 +51,6 @@ class BarReader(Protocol):
 
     def instruments(self) -> Sequence[Instrument]:
         """List what is stored, by symbol; raise MissingData for a folder without data."""
-        ...
 
     def read(
         self, instruments: Sequence[InstrumentId], timeframe: Timeframe, span: Span | None = None
@@ -61,11 +62,9 @@ class BarReader(Protocol):
             QualityFailure: A bar breaks a rule; nothing is returned.
             ChecksumMismatch: A file is torn.
         """
-        ...
 
     def actions(self, instruments: Sequence[InstrumentId]) -> Sequence[CorporateAction]:
         """Read the corporate actions of the instruments, by date then instrument."""
-        ...
 
 
 class BarStore(BarReader, Protocol):
@@ -78,7 +77,6 @@ class BarStore(BarReader, Protocol):
         actions: Sequence[CorporateAction],
     ) -> None:
         """Store a frame; what was stored of its instruments and time frame is replaced."""
-        ...
 
 
 class MarketFeed(Protocol):
@@ -86,7 +84,6 @@ class MarketFeed(Protocol):
 
     def events(self) -> AsyncIterator[Event]:
         """Yield market and book events; each is yielded once its time has come."""
-        ...
 
 
 class Broker(Protocol):
@@ -107,7 +104,6 @@ class Broker(Protocol):
             VenueUnavailable: No readable answer: the venue may or may not have the order.
             RateLimited: Not taken; the same id may be sent later.
         """
-        ...
 
     async def replace(self, order: OrderId, successor: Approved) -> Accepted | Rejected:
         """Ask to put `successor` in the place of `order`; the answer is about the successor.
@@ -123,7 +119,6 @@ class Broker(Protocol):
             RateLimited: Not taken; the same may be sent later.
             VenueRejected: The venue does not know the old order.
         """
-        ...
 
     async def cancel(self, order: OrderId) -> None:
         """Ask to cancel; the outcome arrives as an event. Ended orders are left alone.
@@ -133,23 +128,18 @@ class Broker(Protocol):
             RateLimited: Not taken; it may be sent later.
             VenueRejected: The venue does not know the order or will not cancel it.
         """
-        ...
 
     async def find(self, order: OrderId) -> VenueOrder | None:
         """Ask for an order by our id; None means that the venue says it has none."""
-        ...
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """List every order that is still working."""
-        ...
 
     async def fills(self, since: datetime) -> Sequence[tuple[Fill, Decimal]]:
         """List executions from `since` on, oldest first, each with the order's cumulative."""
-        ...
 
     async def account(self) -> VenueAccount:
         """Read cash and positions together."""
-        ...
 
     async def standing(self) -> VenueStanding:
         """Ask whether the venue takes our orders, and for its clock.
@@ -157,18 +147,15 @@ class Broker(Protocol):
         Raises:
             VenueUnavailable: No readable answer.
         """
-        ...
 
     def events(self) -> AsyncIterator[OrderEvent]:
         """Yield what happens to our orders until closed, late or twice but never lost for good.
 
         What is missed while a connection is down is told once it is up again.
         """
-        ...
 
     async def close(self) -> None:
         """Let go of connections."""
-        ...
 
 
 class Journal(Protocol):
@@ -176,11 +163,9 @@ class Journal(Protocol):
 
     async def append(self, notes: Sequence[Note]) -> Sequence[JournalEntry]:
         """Append all or none, durably, in order."""
-        ...
 
     async def since(self, seq: int = 0) -> Sequence[JournalEntry]:
         """Return the entries numbered above `seq`, in order."""
-        ...
 
 
 class OrderStore(Protocol):
@@ -188,31 +173,24 @@ class OrderStore(Protocol):
 
     async def insert(self, order: Order, status: OrderStatus, at: datetime) -> OrderState:
         """Insert an order, or return the one that is there under its id (race-safe)."""
-        ...
 
     async def get(self, order: OrderId) -> OrderState | None:
         """Read an order's state; None if there is none."""
-        ...
 
     async def put(self, state: OrderState, expected: int) -> None:
         """Write a state over version `expected`; raise ConflictError if another is there."""
-        ...
 
     async def add_fill(self, fill: Fill) -> bool:
         """Append a fill; False if its id is already there."""
-        ...
 
     async def fills(self, order: OrderId | None = None) -> Sequence[Fill]:
         """Return fills in order of time, of one order or of all."""
-        ...
 
     async def open_orders(self) -> Sequence[OrderState]:
         """Return every state that has not ended."""
-        ...
 
     async def update_status(self, order: OrderId, report: StatusReport) -> Verdict:
         """Apply a reported status if `core.orders.verdict` says so; return the verdict."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +206,6 @@ class StateStore(Protocol):
 
     async def get(self, key: str) -> Versioned | None:
         """Read a state; None if never written; raise SafetyError if that cannot be known."""
-        ...
 
     async def compare_and_set(self, key: str, value: JsonValue, expected: int) -> int:
         """Write over version `expected` (0: none yet) and return the new version.
@@ -237,7 +214,6 @@ class StateStore(Protocol):
             ConflictError: Another version is there.
             SafetyError: Whether it was written cannot be known.
         """
-        ...
 
 
 class SecretStore(Protocol):
@@ -245,15 +221,12 @@ class SecretStore(Protocol):
 
     def get(self, name: str) -> str:
         """Read a secret; raise ConfigError, naming it, when it is missing or empty."""
-        ...
 
     def names(self) -> Sequence[str]:
         """List the names of the secrets that are there, sorted; never their values."""
-        ...
 
     def refresh(self) -> None:
         """Forget whatever was read before; raise ConfigError when the store cannot be read."""
-        ...
 
 
 class NonceStore(Protocol):
@@ -268,7 +241,6 @@ class NonceStore(Protocol):
         Raises:
             SafetyError: The memory cannot be reached.
         """
-        ...
 
     async def seen(self, nonce: Nonce, at: datetime) -> bool:
         """Use a number up; True if it was used before.
@@ -276,7 +248,6 @@ class NonceStore(Protocol):
         Raises:
             SafetyError: Whether it was used cannot be known.
         """
-        ...
 
 
 class Turnstile(Protocol):
@@ -292,7 +263,6 @@ class Turnstile(Protocol):
         Raises:
             SafetyError: What was used cannot be known.
         """
-        ...
 
 
 class TokenVerifier(Protocol):
@@ -306,7 +276,6 @@ class TokenVerifier(Protocol):
                 has been revoked.
             SafetyError: Whether the session lives cannot be known.
         """
-        ...
 
 
 class CertificateVerifier(Protocol):
@@ -319,7 +288,6 @@ class CertificateVerifier(Protocol):
             NotAuthenticated: It is not of our authority, expired, revoked, or speaks for no one.
             SafetyError: Whether it was revoked cannot be known.
         """
-        ...
 
 
 class SessionStore(Protocol):
@@ -330,34 +298,27 @@ class SessionStore(Protocol):
 
     async def put(self, session: UserSession) -> None:
         """Write a session, in the place of the one of its id; it is forgotten when it expires."""
-        ...
 
     async def get(self, session: str) -> UserSession | None:
         """Read a session; None if it expired, was revoked or never was."""
-        ...
 
     async def revoke(self, session: str) -> bool:
         """End a session at once; False if it was not live."""
-        ...
 
     async def revoke_all(self, user: str) -> int:
         """End every session of a user and return how many there were."""
-        ...
 
     async def is_live(self, session: str) -> bool:
         """Whether a session may still be used."""
-        ...
 
     async def of_user(self, user: str) -> Sequence[UserSession]:
         """List the sessions of a user that are live, the first to have started first."""
-        ...
 
     async def refresh(self, session: UserSession, shown: str) -> Refreshed:
         """Write a session over the one of its id if `shown` is the hash of its refresh token.
 
         One that has another refresh token is ended, since an old one came back.
         """
-        ...
 
 
 class TicketStore(Protocol):
@@ -368,11 +329,9 @@ class TicketStore(Protocol):
 
     async def put(self, ticket: str, body: Body, ttl_seconds: int) -> None:
         """Keep facts under a name, in the place of what is there."""
-        ...
 
     async def take(self, ticket: str) -> Body | None:
         """Read and forget, in one step; None if nothing is there or it is too old."""
-        ...
 
 
 class TokenSigner(Protocol):
@@ -380,11 +339,9 @@ class TokenSigner(Protocol):
 
     def issue(self, session: UserSession) -> str:
         """Sign a short-lived token for a session; raise ConfigError without a signing key."""
-        ...
 
     def key_set(self) -> Body:
         """Return the public keys with which tokens are verified, as a JWK set."""
-        ...
 
 
 class IdentityProvider(Protocol):
@@ -392,11 +349,9 @@ class IdentityProvider(Protocol):
 
     async def redirect(self, state: str, nonce: str, verifier: str) -> str:
         """Return where a browser logs in; it comes back with `state` and a code."""
-        ...
 
     async def identify(self, code: str, nonce: str, verifier: str) -> Identity:
         """Exchange a code for whom it stands for; raise NotAuthenticated if it is not good."""
-        ...
 
 
 class UserStore(Protocol):
@@ -408,21 +363,17 @@ class UserStore(Protocol):
         Raises:
             ConflictError: Its id, name, e-mail address or subject is taken, or there is an admin.
         """
-        ...
 
     async def get(self, user: str) -> User | None:
         """Read an account by its id."""
-        ...
 
     async def find(
         self, *, name: str | None = None, email: str | None = None, subject: str | None = None
     ) -> User | None:
         """Read the account that has all that is given; None if there is none."""
-        ...
 
     async def all(self) -> Sequence[User]:
         """List every account by name."""
-        ...
 
     async def put(self, user: User, expected: int) -> None:
         """Write an account over version `expected`, all but its attempts and lock.
@@ -431,7 +382,6 @@ class UserStore(Protocol):
             ConflictError: Another version is there, or its e-mail or subject is another's.
             LastAdmin: It would leave no admin; nothing is written.
         """
-        ...
 
     async def begin_attempt(self, user: str, at: datetime) -> User | None:
         """Count an attempt to log in before it is judged, and lock by `lock_delay`.
@@ -439,11 +389,9 @@ class UserStore(Protocol):
         Many attempts at once are counted one by one. None means that the account is locked (or
         gone) and that nothing was counted.
         """
-        ...
 
     async def clear_attempts(self, user: str) -> None:
         """Forget the attempts and the lock of an account."""
-        ...
 
 
 class AuditLog(Protocol):
@@ -455,7 +403,6 @@ class AuditLog(Protocol):
         Raises:
             SafetyError: It could be kept nowhere, so what it tells of must not be done.
         """
-        ...
 
 
 class AuditTable(Protocol):
@@ -466,15 +413,12 @@ class AuditTable(Protocol):
 
     async def append(self, notes: Mapping[str, Note]) -> int:
         """Append, all or none and in order, what is not there under its id; return how many."""
-        ...
 
     async def since(self, seq: int = 0, limit: int = 1000) -> Sequence[JournalEntry]:
         """Return the entries numbered above `seq`, in order, at most `limit` of them."""
-        ...
 
     async def last(self) -> JournalEntry | None:
         """Return the newest entry, None while there is none."""
-        ...
 
     async def find(
         self,
@@ -485,4 +429,24 @@ class AuditTable(Protocol):
         limit: int = 100,
     ) -> Sequence[JournalEntry]:
         """Return the newest entries that fit all that is given, newest first."""
-        ...
+
+
+class Executor(Protocol):
+    """Where pieces of work that do not depend on each other are done: here or elsewhere."""
+
+    @property
+    def workers(self) -> int:
+        """How many pieces are worked on at a time."""
+
+    def running(
+        self, job: Callable[[Piece], Answer]
+    ) -> AbstractContextManager[Callable[[Iterable[Piece]], Generator[Answer, None, None]]]:
+        """Hand a job to every worker once, with all that it holds, and let it do pieces.
+
+        What is given does pieces as often as it is called, and answers in their order, whoever
+        is done first. A piece whose worker ended is done once more, and it is told.
+
+        Raises:
+            WorkError: A piece's worker ended twice, or the job itself broke.
+            ConfigError: The workers cannot be reached, or are of another version.
+        """

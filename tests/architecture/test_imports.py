@@ -27,12 +27,13 @@ from tests.architecture.tree import (
 # What a contract must name as soon as it exists.
 PURE = [
     *("core", "features", "universe", "portfolio", "strategies", "risk", "execution"),
-    *("compliance", "analytics", "data.history", "data.adjust", "data.resample", "data.quality"),
-    *("data.freshness", "engine.engine", "engine.view", "backtest.replay"),
+    *("compliance", "analytics", "data.history", "data.adjust", "data.detail", "data.resample"),
+    *("data.quality", "data.freshness", "engine.engine", "engine.view"),
+    *("backtest.detail", "backtest.replay"),
 ]
 COMPOSITE_STRATEGIES = {
     *("strategy", "registry", "exits"),
-    *("ensemble", "regime", "volatility_target"),
+    *("audition", "ensemble", "regime", "volatility_target"),
 }
 FUTURE_CONTRACTS = {"features/labels.py": "labels", "services": "services", "console": "console"}
 

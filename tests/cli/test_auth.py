@@ -114,6 +114,47 @@ def test_accounts_are_kept(ground: Ground) -> None:
     assert all(actor.startswith("cli:") for actor in kinds.values())
 
 
+def test_roles_and_strategies_are_granted_and_withdrawn(ground: Ground) -> None:
+    assert ground.init(PASSWORD).returncode == 0
+    ground.json("add-user", "ben", "--strategy", "pairs")
+
+    def facts(*arguments: str) -> tuple[list[str], list[str] | None]:
+        user = ground.json(*arguments)["user"]
+        return user["roles"], user["strategies"]
+
+    assert facts("show", "ben") == (["viewer"], ["pairs"])
+    given = ("--role", "operator", "--role", "researcher", "--strategy", "momentum")
+    every = ["operator", "researcher", "viewer"]
+    assert facts("grant", "ben", *given) == (every, ["momentum", "pairs"])
+    assert facts("grant", "ben", *given) == (every, ["momentum", "pairs"])
+    taken = ("--role", "viewer", "--role", "researcher", "--strategy", "pairs")
+    assert facts("withdraw", "ben", *taken) == (["operator"], ["momentum"])
+    assert facts("grant", "ben", "--every-strategy") == (["operator"], None)
+    assert facts("grant", "ben", "--strategy", "pairs") == (["operator"], None)
+    some = ground.inside.run("auth", "withdraw", "ben", "--strategy", "pairs")
+    assert "cannot be taken from every strategy" in some.complaint()
+    assert facts("withdraw", "ben", "--every-strategy") == (["operator"], [])
+    told = ground.inside.run("auth", "withdraw", "ben", "--role", "operator")
+    assert told.out.splitlines() == ["ben - no-password", "may trade no strategy"]
+    for arguments, word in (
+        (("grant", "ben"), "nothing would change"),
+        (("withdraw", "ben"), "nothing would change"),
+        (("grant", "ben", "--role", "god"), "is not known"),
+        (("grant", "ben", "--strategy", "a b"), "is no strategy's id"),
+        (("grant", "nobody", "--role", "viewer"), "nobody is called"),
+    ):
+        assert word in ground.inside.run("auth", *arguments).complaint()
+    last = ground.inside.run("auth", "withdraw", "admin", "--role", "admin")
+    assert (last.code, "last admin" in last.err) == (1, True)
+    assert facts("show", "admin")[0] == ["admin"]
+    entries = ground.inside.run("audit", "list", "--kind", "user_changed", "--json").body()
+    changes = [entry["body"] for entry in entries["entries"]][::-1]
+    assert all(entry["actor"].startswith("cli:") for entry in entries["entries"])
+    assert [change["roles"] for change in changes][:2] == [every, every]
+    assert (changes[2]["user"], changes[2]["roles"]) == ("ben", ["operator"])
+    assert changes[2]["strategies"] == ["momentum"]
+
+
 def test_keys_rotate_and_the_old_one_verifies_on(ground: Ground) -> None:
     assert ground.init(PASSWORD).returncode == 0
     first = public_key((ground.secrets / "JWT_SIGNING_KEY").read_text())

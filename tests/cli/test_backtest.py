@@ -66,6 +66,30 @@ def test_costs_are_what_was_set(inside: Inside) -> None:
     assert len(runs_in(inside.folder)) == 4
 
 
+def test_models_are_chosen_by_name_and_by_preset(inside: Inside) -> None:
+    short = ("backtest", "--json", "--from", "2016-01-04")
+    body = inside.run(*short, "--costs", "realistic", "--commission", "ib-tiered").body()
+    spec = spec_of(inside.folder, body)
+    names = ("commission", "slippage", "fees", "impact", "borrow", "margin")
+    assert [spec[name] for name in names] == [
+        *("ib-tiered", "square-root:spread_bps=4", "us-sales", "none"),
+        *("flat:rate=0.03", "flat:rate=0.08"),
+    ]
+    parts = {name: Decimal(amount) for name, amount in body["costs"].items()}
+    assert parts["commission"] + parts["fees"] == Decimal(body["fees"])
+    assert parts["slippage"] > parts["fees"] > 0
+    assert (parts["impact"], body["financing"]) == (Decimal(0), "0")
+    folder = inside.folder / "runs" / body["id"]
+    lines = (folder / "costs.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "fill,order,instrument,commission,fees,slippage,impact"
+    assert len(lines) == body["fills"] + 1
+    total = sum(Decimal(line.split(",")[5]) for line in lines[1:])
+    assert abs(total - parts["slippage"]) <= Decimal("0.005")
+    dear = inside.run(*short, "--costs", "pessimistic", "--slippage", "half-spread").body()
+    assert spec_of(inside.folder, dear)["slippage"] == "half-spread"
+    assert Decimal(dear["final_equity"]) < Decimal(body["final_equity"])
+
+
 def test_people_get_a_table_and_where_to_look(inside: Inside) -> None:
     told = inside.run("backtest", "--from", "2016-11-01")
     assert told.code == 0

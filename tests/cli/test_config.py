@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 from tests.cli.commands import Inside
-from tradewright.cli.services.config import MASK
+from tests.contracts.secret_servers import TOKEN, Vault, serving
+from tradewright.configuration import MASK
 from tradewright.settings import environment_names
 
 SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
@@ -139,6 +140,27 @@ def test_a_secret_that_is_there_must_be_fit(
     assert "INTERNAL_TOKEN_SECRET_SIGNAL" in told
     assert (words or "missing or empty") in told
     assert SECRET not in told
+
+
+def test_secrets_that_a_server_keeps_are_looked_at_there(inside: Inside) -> None:
+    inside.set(SECRETS_BACKEND="vault")
+    lacking, sealed = wrong(inside)
+    assert lacking == "SECRETS_BACKEND is vault and VAULT_ADDR is not set"
+    assert "VAULT_TOKEN is missing" in sealed
+    inside.set(VAULT_ADDR="http://127.0.0.1:9", VAULT_TOKEN=TOKEN)
+    (found,) = wrong(inside)
+    assert "Vault at http://127.0.0.1:9 (VAULT_ADDR) cannot be read" in found
+    assert TOKEN not in found
+    server = Vault({"JWT_SIGNING_KEY": "changeme"})
+    with serving(server):
+        inside.set(VAULT_ADDR=server.url)
+        assert wrong(inside) == ["the secret JWT_SIGNING_KEY is a placeholder"]
+        needed = wrong(inside, "--services")
+        assert any(
+            "SESSION_ENCRYPTION_KEY is missing or empty in secret/trade" in n for n in needed
+        )
+        server.values["JWT_SIGNING_KEY"] = SECRET
+        assert wrong(inside) == []
 
 
 def test_where_each_value_comes_from(inside: Inside) -> None:

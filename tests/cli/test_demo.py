@@ -20,6 +20,7 @@ from tests.cli.commands import LONG, Running, Told, lean, left_in, run, runs_in
 from tradewright.adapters.embedded.process import wait_until
 
 FILES = {
+    "costs.csv",
     "equity.csv",
     "fills.csv",
     "orders.csv",
@@ -27,6 +28,7 @@ FILES = {
     "paper_orders.csv",
     "paper_refusals.csv",
     "refusals.csv",
+    "alerts.csv",
     "report.html",
     "spec.json",
     "statistics.json",
@@ -43,10 +45,10 @@ NUMBERS = {
     "turnover",
     "volatility",
 }
-EXACT = {"capital", "dividends", "fees", "final_equity"}
+EXACT = {"capital", "dividends", "fees", "final_equity", "financing"}
 COUNTS = {"alerts", "fills", "orders", "sessions", "symbols"}
 TEXTS = {"first", "id", "label", "last", "strategy"}
-REST = {"paper", "parity", "reconciled", "refusals", "seconds", "simulated"}
+REST = {"costs", "paper", "parity", "reconciled", "refusals", "seconds", "simulated"}
 STEPS = {"services", "load", "backtest", "exchange", "paper"}
 READ_ANYTHING = "+dac_read_search"
 

@@ -52,6 +52,20 @@ def test_output_is_the_summary_and_nothing_beside_it(simulated: Told, folder: Pa
     assert sorted(path.name for path in folder.iterdir()) == [".tradewright", "out.json"]
 
 
+def test_what_happened_is_in_the_log_and_in_metrics(simulated: Told, folder: Path) -> None:
+    logs = folder / ".tradewright" / "logs"
+    lines = [json.loads(line) for line in (logs / "paper.log").read_text().splitlines()]
+    told = [line["message"] for line in lines]
+    assert told.count("ORDER_SUBMITTED") == simulated.body()["orders"]
+    assert told.count("ORDER_FILLED") == simulated.body()["fills"]
+    assert {line["service"] for line in lines} == {"paper"}
+    filled = next(line for line in lines if line["message"] == "ORDER_FILLED")
+    assert {"symbol", "side", "quantity", "price", "client_order_id", "at"} <= set(filled)
+    sent = f'orders_submitted_total{{strategy="momentum"}} {simulated.body()["orders"]}.0'
+    assert sent in (logs / "paper.prom").read_text().splitlines()
+    assert "BOOKS_COMPARED" in run(folder, "logs", "paper").out
+
+
 def test_real_bars_are_traded_by_the_settings(folder: Path) -> None:
     settings = {
         "PAPER_RUN_SYMBOLS": "AAPL, IBM SPY",
@@ -68,8 +82,18 @@ def test_real_bars_are_traded_by_the_settings(folder: Path) -> None:
     assert names <= {"AAPL", "IBM", "SPY"}
     assert all(line.split("│")[7].strip() == "yes" for line in rows)
     (cash,) = [line.split("│")[2] for line in told.out.splitlines() if line.startswith("│ cash")]
-    assert 35_000 <= Decimal(cash.strip()) < 50_000
+    assert 35_000 <= Decimal(cash.strip().replace(",", "")) < 50_000
     assert left_in(folder) == []
+
+
+def test_a_strategy_of_one_s_own_is_traded_on_paper(folder: Path) -> None:
+    assert run(folder, "strategy", "new", "own-idea").code == 0
+    own = ("--strategy", "./own_idea.py:OwnIdea", "--set", "window=2")
+    body = run(folder, "paper-run", *own, "--json").body()
+    check(body)
+    assert left_in(folder) == []
+    for name in ("own_idea.py", "test_own_idea.py"):
+        (folder / name).unlink()
 
 
 def test_flags_win_over_the_settings(
@@ -81,6 +105,34 @@ def test_flags_win_over_the_settings(
     body = inside.run("paper-run", "--json", *flags).body()
     check(body)
     assert 26_000 <= Decimal(body["cash"]) < 30_000
+
+
+def test_a_brokers_costs_are_charged_on_both_sides(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = Inside(folder, capsys, monkeypatch)
+    flags = ["--costs", "ib-fixed", "--slippage", "half-spread", "--symbols", "SIM01 SIM02"]
+    body = inside.run("paper-run", "--json", *flags).body()
+    check(body)
+    assert Decimal(body["fees"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--costs", "ib-tiered"], "counts the shares of the month"),
+        (["--commission", "free"], "commission: 'free' is not known"),
+    ],
+)
+def test_costs_that_the_exchange_cannot_share_are_refused(
+    flags: list[str],
+    words: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inside = Inside(folder, capsys, monkeypatch)
+    assert words in inside.run("paper-run", *flags).complaint()
 
 
 def test_dry_run_looks_and_trades_nothing(

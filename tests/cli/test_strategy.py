@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,42 @@ def test_a_new_strategy_runs_at_once_and_passes_its_test_and_our_rules(tmp_path:
         ruff = [sys.executable, "-m", "ruff", *words, "--config", config, *names]
         found = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert found.returncode == 0, found.stdout
+
+
+def test_a_run_keeps_the_text_of_its_strategy_and_tells_when_the_file_has_changed(
+    inside: Inside,
+) -> None:
+    inside.run("strategy", "new", "mine")
+    path = inside.folder / "mine.py"
+    text = path.read_bytes()
+    asked = ("backtest", "--from", "2016-11-01", "--json", "--strategy")
+    first = inside.run(*asked, "./mine.py:Mine").body()["id"]
+    kept = inside.folder / "runs" / first / "strategy.py"
+    assert kept.read_bytes() == text
+    spec = json.loads((kept.parent / "spec.json").read_text(encoding="utf-8"))
+    sha256 = hashlib.sha256(text).hexdigest()
+    own = {"path": str(path), "sha256": sha256, "kept": str(kept), "since": "same"}
+    assert spec["spec"]["strategy_sha256"] == sha256
+    assert inside.run("runs", "show", "--json").body()["strategy_file"] == own
+    shown = inside.run("runs", "show").out
+    assert f"strategy: {path}, kept as it was run: {kept}" in shown
+    assert "mind:" not in shown
+
+    path.write_bytes(text.replace(b"window: int = 50", b"window: int = 20"))
+    changed = f"mind: {path} has changed since this run; what was run is --strategy {kept}:Mine"
+    assert changed in inside.run("runs", "show").out
+    assert changed in inside.run("report", "show").out
+    own["since"] = "changed"
+    assert inside.run("report", "show", "--json").body()["strategy_file"] == own
+    second = inside.run(*asked, "./mine.py:Mine").body()["id"]
+    assert "spec.strategy_sha256" in inside.run("report", "compare", first, second).out
+    again = inside.run(*asked, f"{kept}:Mine").body()["id"]
+    assert inside.run("report", "compare", first, again).code == 0
+
+    path.unlink()
+    assert f"mind: {path} is no longer there" in inside.run("runs", "show", first).out
+    inside.run("backtest", "--from", "2016-12-20", "--json")
+    assert "strategy_file" not in inside.run("runs", "show", "--json").body()
 
 
 def test_what_is_there_is_not_written_over(inside: Inside) -> None:

@@ -86,6 +86,43 @@ def test_services_in_the_background_are_shown_read_and_stopped(folder: Path) -> 
     assert "no services run" in run(folder, "down").complaint()
 
 
+def test_settings_are_read_anew_by_command_and_by_signal(folder: Path) -> None:
+    command = brought_up(folder)
+    file = folder / "tradewright.toml"
+    assert run(folder, "config", "reload", "--json").body() == {
+        "reloaded": True,
+        "services": {"auth": {"changed": {}}},
+    }
+    file.write_text('RATE_LIMIT_LOGINS = "5/minute"\nMAX_BODY_BYTES = 2048\n')
+    told = run(folder, "config", "reload")
+    assert (told.code, told.err) == (0, "")
+    assert "RATE_LIMIT_LOGINS: 30/minute, now 5/minute" in told.out
+
+    file.write_text('AUTH_ISSUER = "other"\n')
+    told = run(folder, "config", "reload", "auth")
+    assert told.code == 1
+    assert "keeps its settings: AUTH_ISSUER" in told.out
+    assert "choose one of: auth" in run(folder, "config", "reload", "nobody").complaint()
+
+    file.write_text("MAX_BODY_BYTES = 4096\n")
+    os.kill(note(folder)["members"][0]["pid"], signal.SIGHUP)
+    log = folder / STATE / "logs" / "auth.log"
+    assert wait_until(lambda: '"actor":"signal:SIGHUP"' in log.read_text(encoding="utf-8"), 20)
+    file.write_text("MAX_BODY_BYTES = 10\n")
+    os.kill(note(folder)["members"][0]["pid"], signal.SIGHUP)
+    assert wait_until(lambda: "the settings in force stay" in last_line(log), 20)
+
+    command.signal(signal.SIGINT)
+    assert command.end().code == 0
+    file.unlink()
+    assert "no services run" in run(folder, "config", "reload").complaint()
+
+
+def last_line(log: Path) -> str:
+    """The last lines of a log."""
+    return "".join(log.read_text(encoding="utf-8").splitlines()[-3:])
+
+
 def test_ctrl_c_stops_all_with_success(folder: Path) -> None:
     watched()
     command = brought_up(folder)

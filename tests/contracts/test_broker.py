@@ -59,9 +59,16 @@ KEYS = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
 SOON = 5.0
 
 
-def fee(_order: OrderId, before: Decimal, quantity: Quantity, price: Price) -> Money:
+def fee(
+    _order: OrderId,
+    before: Decimal,
+    quantity: Quantity,
+    price: Price,
+    side: Side,
+    at: datetime,
+) -> Money:
     """The fee that the dear model charges, for a venue whose messages carry none."""
-    return Money(PerShare().fee(before, quantity, price))
+    return Money(PerShare().fee(before, quantity, price, side, at))
 
 
 class Rig(Protocol):

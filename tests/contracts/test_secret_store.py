@@ -1,12 +1,14 @@
-"""The promise of SecretStore, kept by memory, environment, folder and layers of them."""
+"""The promise of SecretStore, kept by memory, environment, folder, layers, Vault and AWS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.secret_servers import TOKEN, Aws, Vault, serving
 from tradewright.adapters.memory import MemorySecretStore
 from tradewright.adapters.secrets import (
     EnvironmentSecretStore,
@@ -14,6 +16,10 @@ from tradewright.adapters.secrets import (
     LayeredSecretStore,
     problems,
 )
+from tradewright.adapters.secrets.aws import AwsPlace, AwsReader
+from tradewright.adapters.secrets.remote import RemoteSecretStore
+from tradewright.adapters.secrets.vault import VaultPlace, VaultReader
+from tradewright.core.clock import SystemClock
 from tradewright.core.errors import ConfigError
 from tradewright.ports import SecretStore
 
@@ -31,8 +37,31 @@ def fill(folder: Path, values: Mapping[str, str]) -> Path:
     return folder
 
 
-@pytest.fixture(params=["memory", "environment", "folder", "layered"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+def vault(opened: ExitStack, values: Mapping[str, str]) -> RemoteSecretStore:
+    server = Vault(dict(values))
+    opened.enter_context(serving(server))
+    place, opener = VaultPlace(server.url, "tradewright"), MemorySecretStore({"VAULT_TOKEN": TOKEN})
+    read = VaultReader(place, opener, SystemClock().monotonic, seconds=5)
+    return RemoteSecretStore(read, str(place), SystemClock().monotonic, kept_seconds=60)
+
+
+def aws(opened: ExitStack, values: Mapping[str, str]) -> RemoteSecretStore:
+    server = Aws(dict(values))
+    opened.enter_context(serving(server))
+    place = AwsPlace("us-west-2", "tradewright", server.url)
+    keys = {"AWS_ACCESS_KEY_ID": server.key_id, "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
+    read = AwsReader(place, MemorySecretStore(keys), SystemClock(), seconds=5)
+    return RemoteSecretStore(read, str(place), SystemClock().monotonic, kept_seconds=60)
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(params=["memory", "environment", "folder", "layered", "vault", "aws"])
+def make(request: pytest.FixtureRequest, tmp_path: Path, opened: ExitStack) -> Make:
     kinds: dict[str, Make] = {
         "memory": MemorySecretStore,
         "environment": lambda values: EnvironmentSecretStore(dict(values)),
@@ -40,6 +69,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         "layered": lambda values: LayeredSecretStore(
             [EnvironmentSecretStore({}), FolderSecretStore(fill(tmp_path / "secrets", values))]
         ),
+        "vault": lambda values: vault(opened, values),
+        "aws": lambda values: aws(opened, values),
     }
     return kinds[request.param]
 

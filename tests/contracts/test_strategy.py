@@ -29,6 +29,8 @@ CASES: Sequence[tuple[str, Mapping[str, str]]] = (
     ("breakout", {"window": "10", "tight": "0.2", "beyond": "0.005", "volume": "1"}),
     ("ensemble", {"members": "mean-reversion:2,sma-cross", "sma-cross.fast": "5"}),
     ("ensemble", {"members": "momentum,volume-momentum", "allocation": "risk"}),
+    ("ensemble", {"members": "sma-cross,volume-momentum", "allocation": "volatility"}),
+    ("ensemble", {"members": "momentum,mean-reversion", "allocation": "sharpe", "window": "40"}),
     ("mean-reversion", {}),
     ("mean-reversion", {"sides": "both", "window": "10"}),
     ("momentum", {"lookback": "60", "rebalance": "week"}),

@@ -14,7 +14,9 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from tests.architecture.tree import PACKAGE, ROOT
 from tradewright.cli.main import app
+from tradewright.configuration import Settings
 from tradewright.core.decisions import RefusalCode
+from tradewright.hosting import LIVE
 from tradewright.ops.metrics import described
 from tradewright.settings import ALIASES, environment_names
 
@@ -49,15 +51,17 @@ def settings() -> str:
         name: ", ".join(f"`{alias}`" for alias, of in ALIASES.items() if of == name)
         for name in environment_names()
     }
+    live = {str(field.alias) for field in Settings.model_fields.values() if LIVE in field.metadata}
     rows = (
-        (f"`{name}`", meaning, aliases[name])
+        (f"`{name}`", meaning, "reload" if name in live else "restart", aliases[name])
         for name, meaning in sorted(environment_names().items())
     )
     return (
         "# Settings\n\n"
         "Every environment variable that is read, and by `settings.py` alone. `.env.example`\n"
-        "shows them with their defaults.\n\n"
-        f"{table(('variable', 'meaning', 'also read as'), rows)}\n"
+        "shows them with their defaults. A service that runs takes up a change by a reload\n"
+        "(`tradewright config reload`) or needs a restart.\n\n"
+        f"{table(('variable', 'meaning', 'taken up by', 'also read as'), rows)}\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import re
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.architecture.tree import ROOT
+from tests.architecture.tree import ROOT, sources
 from tests.docs.generate import commands
 from tradewright.adapters.postgres import PostgresAuditTable, PostgresJournal, open_pool
 from tradewright.core.records import Note
@@ -34,6 +35,37 @@ def test_every_command_exists(page: Path) -> None:
     for words in shown:
         first = words.split()[0]
         assert {f"tradewright {words}", f"tradewright {first}"} & known, words
+
+
+def alert_codes() -> set[str]:
+    """Every code of what a runner tells people, as the code says it."""
+    found = set()
+    for source in sources():
+        for node in ast.walk(source.tree):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            first = node.args[0]
+            if isinstance(first, ast.IfExp):
+                given = [first.body, first.orelse]
+            elif isinstance(first, ast.Name):
+                given = []
+            else:
+                given = [first]
+            if name in {"Alert", "alert", "tell"}:
+                found |= {
+                    one.value
+                    for one in given
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
+    return found
+
+
+def test_every_code_of_an_alert_is_explained() -> None:
+    text = " ".join(page.read_text(encoding="utf-8") for page in RUNBOOKS)
+    codes = alert_codes()
+    assert len(codes) > 5
+    assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
 
 
 def test_the_role_of_the_services_can_append_and_no_more(database_url: str) -> None:

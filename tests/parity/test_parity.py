@@ -76,6 +76,7 @@ async def by_memory(run: RunSpec, loaded: MarketData) -> Engine:
         leverage=run.limits.leverage,
         at=clock.now(),
         row=rows.first - 1,
+        actions=loaded.actions,
     )
     broker = MemoryBroker(brokerage, clock)
     stores = Stores(MemoryJournal(), MemoryOrderStore(), MemoryStateStore())

@@ -1,19 +1,12 @@
-"""`make bench`: how fast it is, beside what this machine's Python can do at all.
+"""The engine that trades over the works of `make bench`, beside what Python can do at all.
 
 Figures are medians of several runs in one process, and ratios to a bare Python call for each
 bar, measured in the same process just before; seconds alone say little about another machine.
-
-With `--peers PYTHON`, an interpreter that has the peers, their own scripts run on the same
-inputs after ours (`make bench ARGS="--peers …"`).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,7 +30,6 @@ from tradewright.portfolio.construct import Construction
 from tradewright.portfolio.sizing import FixedShares
 from tradewright.risk.limits import Limits
 
-PEERS = Path(__file__).parents[3] / "shared" / "bench" / "peers"
 MINUTE = 60_000_000_000
 DAY_MINUTES = 1440
 W1_BARS = 1_000_000
@@ -200,22 +192,3 @@ def bench(bars: int, runs: int) -> list[dict[str, Any]]:
     units = W2_SYMBOLS * W2_DAYS
     lines.append(line("W2 500 x 2,520 days, monthly top 50, events", units, seconds, bare, **about))
     return lines
-
-
-def main() -> None:
-    """Measure and print, one JSON line a work."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bars", type=int, default=W1_BARS)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--peers", help="a Python that has the peers' packages")
-    options = parser.parse_args()
-    for one in bench(options.bars, options.runs):
-        sys.stdout.write(json.dumps(one) + "\n")
-        sys.stdout.flush()
-    if options.peers and PEERS.is_dir():
-        for script in ("w1_event_sma.py", "w2_portfolio.py"):
-            subprocess.run([options.peers, script], cwd=PEERS, check=False)
-
-
-if __name__ == "__main__":
-    main()

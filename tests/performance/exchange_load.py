@@ -1,7 +1,8 @@
 """How many orders a second the rehearsal exchange takes, over HTTP, with its state on disk.
 
-The client writes requests by hand on raw sockets, so that what is measured is the server. It runs
-in a process of its own, beside one of the exchange as `tradewright exchange serve` starts it.
+The client writes requests by hand on raw sockets, and has them written before it begins, so that
+what is measured is the server. It runs in a process of its own, beside one of the exchange as
+`tradewright exchange serve` starts it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import uvloop
 
 DAY = "2015-05-04"
 AN_HOUR_IN = "2015-05-04T14:30:00Z"
@@ -66,8 +69,21 @@ def exchange_orders_per_second(
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
         a_served_day(Path(folder) if durable else None) as (port, process),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return asyncio.run(_loaded(port, process, orders // connections, connections))
+        return runner.run(_loaded(port, process, orders // connections, connections))
+
+
+def _order(place: int, name: str, number: int) -> bytes:
+    order = {
+        "symbol": f"SIM{place % SYMBOLS + 1:02d}",
+        "qty": "1",
+        "side": "sell" if number % 2 else "buy",
+        "type": "market",
+        "time_in_force": "day",
+        "client_order_id": f"{name}-{place}-{number}",
+    }
+    return _request("/v2/orders", order)
 
 
 def _request(path: str, body: object) -> bytes:
@@ -102,30 +118,26 @@ def _spent(process: int) -> float:
 async def _loaded(port: int, process: int, share: int, connections: int) -> Load:
     taken: list[float] = []
 
-    async def trade(place: int, warm: int) -> None:
+    async def trade(requests: Sequence[bytes]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for number in range(warm or share):
-            order = {
-                "symbol": f"SIM{place % SYMBOLS + 1:02d}",
-                "qty": "1",
-                "side": "sell" if number % 2 else "buy",
-                "type": "market",
-                "time_in_force": "day",
-                "client_order_id": f"load-{warm}-{place}-{number}",
-            }
-            request = _request("/v2/orders", order)
+        for request in requests:
             began = time.perf_counter()
             writer.write(request)
             said = await _answer(reader)
             if not said.startswith(_ANSWERED):
                 raise RuntimeError(said.decode())
-            if not warm:
-                taken.append(time.perf_counter() - began)
+            taken.append(time.perf_counter() - began)
         writer.close()
 
-    await asyncio.gather(*(trade(place, 6) for place in range(connections)))
+    def orders(name: str, each: int) -> list[list[bytes]]:
+        places = range(connections)
+        return [[_order(place, name, number) for number in range(each)] for place in places]
+
+    await asyncio.gather(*map(trade, orders("warm", 6)))
+    taken.clear()
+    ready = orders("load", share)
     began, spent = time.perf_counter(), _spent(process)
-    await asyncio.gather(*(trade(place, 0) for place in range(connections)))
+    await asyncio.gather(*map(trade, ready))
     seconds, spent = time.perf_counter() - began, _spent(process) - spent
     taken.sort()
     return Load(

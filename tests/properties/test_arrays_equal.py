@@ -23,11 +23,11 @@ from tradewright.backtest.backtest import Backtest, Result
 from tradewright.backtest.choice import Way, run_backtest
 from tradewright.bootstrap import bar_store, load_market
 from tradewright.core.errors import ArraysRefused, MissingData
-from tradewright.core.frames import FloatArray
+from tradewright.core.frames import FloatArray, from_nanos
 from tradewright.core.ids import InstrumentId, StrategyId
 from tradewright.core.market import CashDividend, CorporateAction, Delisting, Split
 from tradewright.core.orders import TimeInForce
-from tradewright.core.session import Calendar
+from tradewright.core.session import Calendar, Session
 from tradewright.core.signals import Target
 from tradewright.data.history import MarketData
 from tradewright.data.sample import sample_market
@@ -97,6 +97,7 @@ class Case:
     limits: dict[str, Any]
     capital: str
     calendar_ends: bool
+    lots: list[int]
 
     def market(self) -> MarketData:
         noise = np.random.default_rng(self.seed)
@@ -114,11 +115,18 @@ class Case:
             ]
         market = a_market(rows, per_session=self.per_session)
         frame = market.frame
+        calendar = market.calendar
         if self.half_day and self.per_session > 1:
             # The second session closes early: its last rows are not there.
             kept = [r for r in range(ROWS) if not (PER_SESSION + 2 < r < 2 * PER_SESSION)]
             frame = replace(frame, **{n: getattr(frame, n)[kept] for n in FRAME_COLUMNS})
-        own = dict(market.instruments)
+            short = replace(frame.sessions[1], close=from_nanos(frame.end.item(PER_SESSION + 2)))
+            frame = replace(frame, sessions=with_second(frame.sessions, short))
+            calendar = Calendar("HALF", with_second(calendar.sessions, short))
+        own = {
+            name: replace(instrument, lot=dec(lot))
+            for (name, instrument), lot in zip(market.instruments.items(), self.lots, strict=False)
+        }
         last = NAMES[self.names - 1]
         own[InstrumentId(last)] = replace(
             own[InstrumentId(last)],
@@ -127,7 +135,6 @@ class Case:
             delisted=frame.sessions[-2].date if self.seed % 7 == 0 else None,
         )
         kept_actions = tuple(a for a in self.actions if a.instrument in own)
-        calendar = market.calendar
         if self.calendar_ends:
             calendar = Calendar("SHORT", calendar.sessions[: len(frame.sessions)])
         return replace(
@@ -158,6 +165,10 @@ class Case:
             limits=replace(WIDE, **self.limits),
             timeframe=market.frame.timeframe,
         )
+
+
+def with_second(sessions: tuple[Session, ...], second: Session) -> tuple[Session, ...]:
+    return (sessions[0], second, *sessions[2:])
 
 
 FRAME_COLUMNS = (
@@ -224,12 +235,15 @@ cases = st.builds(
     ),
     force=st.sampled_from([TimeInForce.DAY, TimeInForce.GTC]),
     min_trade=st.sampled_from(["0", "150.005"]),
-    commission=st.sampled_from(["ib-fixed", "none", "per-share", "percent"]),
+    commission=st.sampled_from(
+        ["ib-fixed", "none", "per-share", "percent", "percent-minimum", "per-trade"]
+    ),
     slippage=st.sampled_from(["0", "2", "7.5"]),
     volume_share=st.sampled_from([None, "0.01", "0.125"]),
     limits=LIMITS,
     capital=st.sampled_from(["10000", "12345.67"]),
     calendar_ends=st.booleans(),
+    lots=st.lists(st.sampled_from([1, 1, 7, 100]), min_size=len(NAMES), max_size=len(NAMES)),
 )
 
 
@@ -333,6 +347,12 @@ NOT_EQUALLY: list[tuple[str, dict[str, Any]]] = [
     ("whole", {"construction": Construction(FixedShares(dec("0.5")))}),
     ("digits", {"volume_share": dec("0.12345678")}),
     ("slippage", {"slippage_bps": dec("0.123456789")}),
+    ("slippage", {"slippage": "square-root"}),
+    ("impact", {"impact": "almgren"}),
+    ("fees", {"fees": "us-sales"}),
+    ("borrow", {"borrow": "flat"}),
+    ("margin", {"margin": "flat"}),
+    ("commission", {"commission": "ib-tiered"}),
 ]
 
 
@@ -347,6 +367,13 @@ def test_what_cannot_be_run_equally_is_refused_with_the_reason(
     assert what in reason
     with pytest.raises(ArraysRefused, match=what):
         run_arrays(other, market)
+
+
+@pytest.mark.parametrize(("lot", "why"), [("0.001", "parts of a share"), ("2.5", "parts of a")])
+def test_parts_of_a_share_are_refused(lot: str, why: str) -> None:
+    spec, market = minute_slice(3_000)
+    own = {name: replace(one, lot=dec(lot)) for name, one in market.instruments.items()}
+    assert why in str(why_not(spec, replace(market, instruments=own)))
 
 
 def test_a_price_with_too_many_digits_is_refused_on_the_way_and_events_go_on() -> None:

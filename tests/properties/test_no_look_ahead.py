@@ -25,6 +25,7 @@ from tradewright.features.feature import Feature
 from tradewright.features.returns import momentum
 from tradewright.features.trend import sma, sma_gap
 from tradewright.features.volatility import volatility
+from tradewright.strategies.ensemble import Allocation, Ensemble, Member
 from tradewright.strategies.momentum import Momentum
 from tradewright.strategies.moving_average import MovingAverageCross
 from tradewright.strategies.strategy import Rebalance
@@ -112,6 +113,7 @@ def seen(market: MarketData, row: int) -> list[bytes]:
     arrays.append(view.tradable())
     told = [np.ascontiguousarray(array).tobytes() for array in arrays]
     told += [str(history.price(column)).encode() for column in range(len(NAMES))]
+    told.append(str(view.sessions(row + 5)).encode())
     return [*told, str((view.at, view.session, view.next_session)).encode()]
 
 
@@ -164,6 +166,12 @@ def decisions(market: MarketData, strategy: Any, until: datetime) -> list[tuple[
 STRATEGIES = (
     Momentum(top=1, lookback=4, skip=1, rebalance=Rebalance.DAY),
     MovingAverageCross(fast=2, slow=3, timeframe=Timeframe.DAY),
+    Ensemble(
+        (Member(Momentum(top=1, lookback=2, skip=0)), Member(MovingAverageCross(fast=1, slow=2))),
+        Allocation.SHARPE,
+        window=3,
+        rebalance=Rebalance.DAY,
+    ),
 )
 
 

@@ -98,6 +98,7 @@ FACTS: dict[type, tuple[st.SearchStrategy[Any], ...]] = {
     events.DividendPaid: (dividends, times, numbers),
     events.Delisted: (delistings, positive, times, numbers),
     events.CashMoved: (money, times, words, numbers),
+    events.FinancingCharged: (money, times, words, numbers),
     events.SwitchChanged: (words, st.none() | st.booleans(), times, words, numbers),
     events.VenueChanged: (st.booleans(), times, words, numbers),
     events.TradabilityChanged: (names, st.booleans(), times, words, numbers),

@@ -14,6 +14,7 @@ from tests.builders import NO_BAR, Row, a_frame, an_order, dec, instruments
 from tradewright.core.events import Filled, OrderEvent
 from tradewright.core.frames import BarFrame
 from tradewright.core.ids import InstrumentId, OrderId
+from tradewright.core.money import Price
 from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
 from tradewright.execution.venue import SimulatedVenue, VenueModel
 from tradewright.portfolio.costs import BasisPoints, PerShare, TradingCosts
@@ -139,14 +140,14 @@ def test_no_bar_gives_more_than_its_share_of_volume(scene: Scene) -> None:
 @given(scenes())
 def test_prices_lie_within_the_bar_but_for_slippage_against_us(scene: Scene) -> None:
     scene.play()
-    slip = scene.model.costs.slippage
+    costs = scene.model.costs
     for row, event in scene.fills:
         fill, order = event.fill, scene.orders[event.order]
         bar = scene.frame.row(row, scene.frame.index(fill.instrument))
         assert bar is not None
         low, high = bar.low, bar.high
         if order.kind not in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
-            low, high = slip.fill_price(order.side, low), slip.fill_price(order.side, high)
+            low, high = (costs.fill_price(order.side, Price(price)) for price in (low, high))
         assert low <= fill.price <= high
 
 

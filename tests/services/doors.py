@@ -28,6 +28,7 @@ from tradewright.core.access import Permission, UserContext
 from tradewright.core.clock import ManualClock
 from tradewright.core.errors import (
     AccessError,
+    InvalidInput,
     LimitReached,
     NotAuthenticated,
     NotPermitted,
@@ -134,6 +135,8 @@ def status_of(error: Exception) -> tuple[int, str]:
             return 403, error.code
         case LimitReached():
             return 429, "rate_limited"
+        case InvalidInput():
+            return 422, "invalid_input"
         case _:
             return 503, type(error).__name__
 
@@ -150,6 +153,7 @@ def app_over(behind: Behind) -> FastAPI:
     app.state.resources = behind
     app.add_exception_handler(AccessError, _told)
     app.add_exception_handler(SafetyError, _told)
+    app.add_exception_handler(InvalidInput, _told)
     return app
 
 

@@ -73,6 +73,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.ill = ""
+        self.trading = False
         self.closed = False
         self.begun = asyncio.Event()
         self.resources: Resources | None = None
@@ -150,6 +151,7 @@ def notebook(shelf: Shelf, *more: APIRouter) -> ServiceSpec:
         routers=(router, *more),
         lifespan=lifespan,
         checks=(lambda _resources: Check("shelf", shelf.probe, critical=True),),
+        is_trading=lambda own: own.trading,
     )
 
 
@@ -211,8 +213,12 @@ async def a_notebook(
     tls: TlsFiles | None = None,
     more: tuple[APIRouter, ...] = (),
     learn: Callable[[str], None] | None = None,
+    fresh: Callable[[], Settings] = load_settings,
 ) -> AsyncIterator[Notebook]:
-    """Run the service on a free port until the end of the block; `learn` hears its secrets."""
+    """Run the service on a free port until the end of the block; `learn` hears its secrets.
+
+    `fresh` gives the settings of a reload.
+    """
     shelf = Shelf()
     read_settings = settings_for(folder, **(settings or {}))
     found = Databases(database_url, redis_url, embedded=True)
@@ -220,7 +226,7 @@ async def a_notebook(
     def resources() -> AbstractAsyncContextManager[Resources]:
         return service_resources(read_settings, found, "notebook", learn=learn)
 
-    app = make_app(notebook(shelf, *more), resources)
+    app = make_app(notebook(shelf, *more), resources, read_settings=fresh)
     up = asyncio.Event()
     server = ServiceServer(app, "127.0.0.1", 0, tls=tls, ready=lambda _url: up.set())
     serving = asyncio.create_task(server.listen())

@@ -499,3 +499,35 @@ def test_a_principal_trades_its_own_strategies() -> None:
     with pytest.raises(Exception, match="may not trade the strategy 'pairs'") as refused:
         trade_check(few, "pairs")
     assert getattr(refused.value, "code", "") == "strategy_not_permitted"
+
+
+async def test_an_order_for_a_strategy_of_others_is_403(caller: Caller) -> None:
+    caller.behind.tokens.principals["carl-token"] = user_principal(
+        "carl", [Role.OPERATOR], strategies=frozenset({"momentum"}), session="s-3"
+    )
+    shown = {**bearer("carl-token"), "Content-Type": "application/json"}
+    ours, others = (b'{"symbol":"IBM","strategy_id":"%s"}' % one for one in (b"momentum", b"pairs"))
+    assert (await caller.send("POST", "/orders", ours, headers=shown)).status_code == 200
+    told = await caller.code("POST", "/orders", others, headers=shown)
+    assert told == (403, "strategy_not_permitted")
+    every = await caller.send(
+        "POST",
+        "/orders",
+        others,
+        headers={**bearer("anna-token"), "Content-Type": "application/json"},
+    )
+    assert every.status_code == 200
+    entries = caller.behind.audit.entries
+    assert [entry.body["code"] for entry in entries] == ["strategy_not_permitted"]
+
+
+@pytest.mark.parametrize("token", ["carl-token", "anna-token"])
+async def test_a_strategy_cannot_be_hidden_behind_another(caller: Caller, token: str) -> None:
+    caller.behind.tokens.principals["carl-token"] = user_principal(
+        "carl", [Role.OPERATOR], strategies=frozenset({"momentum"}), session="s-3"
+    )
+    shown = {**bearer(token), "Content-Type": "application/json"}
+    body = b'{"symbol":"IBM","strategy_id":"pairs"}'
+    for query in ("strategy_id=momentum", "strategy_id=pairs&strategy_id=momentum"):
+        told = await caller.code("POST", f"/orders?{query}", body, headers=shown)
+        assert told == (422, "invalid_input")

@@ -20,6 +20,7 @@ import pytest
 from tradewright.cli.exchange.commands import serve
 from tradewright.cli.exchange.serving import Serving
 from tradewright.core.errors import InvalidInput, MissingData
+from tradewright.execution.venue import FillOn
 
 SERVE = [str(Path(sys.executable).with_name("tradewright")), "exchange", "serve"]
 KEYS = {"APCA-API-KEY-ID": "rehearsal", "APCA-API-SECRET-KEY": "rehearsal"}
@@ -134,6 +135,13 @@ def test_a_port_in_use_is_one_line_on_standard_error(folder: Path) -> None:
         ({"port": 70000}, "--port: 70000 is not a port"),
         ({"volume_share": "2"}, "volume_share"),
         ({"commission": "free"}, "commission: 'free' is not known"),
+        ({"slippage": "free"}, "slippage: 'free' is not known"),
+        ({"fees": "free"}, "fees: 'free' is not known"),
+        ({"impact": "free"}, "impact: 'free' is not known"),
+        (
+            {"slippage": "half-spread", "fill_on": FillOn.QUOTES},
+            "costs: 'HalfSpread' does not go with quotes",
+        ),
         ({"symbols": ["ZZZ"]}, "symbol: 'ZZZ' is not known"),
     ],
 )

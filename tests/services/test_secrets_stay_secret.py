@@ -21,7 +21,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from tests.cli.commands import run
-from tests.services.notebook import SERVICE, Notebook, a_notebook
+from tests.contracts.secret_servers import TOKEN, Vault, serving
+from tests.services.notebook import SECRET, SERVICE, Notebook, a_notebook
 from tradewright.core.access import Permission
 from tradewright.core.errors import InvalidInput, SafetyError, VenueUnavailable
 from tradewright.core.records import Note
@@ -233,6 +234,36 @@ async def test_no_secret_is_read_again(scene: Scene) -> None:
     assert not leaks(str(rows))
 
 
+async def test_secrets_of_vault_are_hidden_from_the_moment_they_are_read(
+    tmp_path: Path, database_url: str, redis_url: str, log: io.StringIO
+) -> None:
+    server = Vault(FILES | {signing.secret_name(SERVICE): SECRET})
+    redactor = Redactor(SETTINGS.values())
+    configure_logging("notebook", "INFO", stream=log, secrets=redactor)
+    folder = tmp_path / "secrets"
+    folder.mkdir(mode=0o700)
+    (folder / "VAULT_TOKEN").write_text(TOKEN, encoding="utf-8")
+    (folder / "VAULT_TOKEN").chmod(0o600)
+    with serving(server):
+        settings = SETTINGS | {"SECRETS_BACKEND": "vault", "VAULT_ADDR": server.url}
+        async with a_notebook(
+            *(tmp_path, database_url, redis_url),
+            settings=settings,
+            more=(router,),
+            learn=redactor.learn,
+        ) as notebook:
+            content = json.dumps(BODY).encode()
+            answer = await notebook.send("POST", "/careless", content)
+            logger("careless").info("opened with %s", TOKEN)
+            health = (await notebook.http.get("/health")).json()
+    assert answer.status_code == 200
+    assert health["checks"]["secrets"]["status"] == "healthy"
+    text = log.getvalue()
+    assert not leaks(text.replace(PLANTED["body-password"], ""))
+    assert "careless" in text
+    assert TOKEN not in text
+
+
 PASSWORDS = {
     "DATABASE_URL": f"postgresql://trader:{PLANTED['database']}@127.0.0.1:9/x",
     "REDIS_URL": f"redis://:{PLANTED['redis']}@127.0.0.1:9/0",
@@ -246,6 +277,22 @@ COMMANDS = {
     "databases that do not answer": (("audit", "head"), {}),
     "doctor": (("doctor",), {}),
     "a service that cannot start": (("serve", "auth", "--port", "0"), {}),
+    "a Vault that does not answer": (
+        ("config", "check", "--services"),
+        {"SECRETS_BACKEND": "vault", "VAULT_ADDR": "http://127.0.0.1:9"}
+        | {"VAULT_TOKEN": PLANTED["bearer"]},
+    ),
+    "a Vault with a password in its address": (
+        ("config", "show"),
+        {"VAULT_ADDR": f"https://me:{PLANTED['basic']}@127.0.0.1:9"},
+    ),
+    "a service whose secrets AWS keeps": (
+        ("serve", "auth", "--port", "0"),
+        {"SECRETS_BACKEND": "aws", "AWS_REGION": "eu-west-1"}
+        | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"}
+        | {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}
+        | {"AWS_SECRET_ACCESS_KEY": PLANTED["broker-header"]},
+    ),
     "an unknown setting": (("config", "check"), {"TRADEWRIGHT_X": PLANTED["error"]}),
 }
 

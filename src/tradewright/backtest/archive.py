@@ -20,11 +20,12 @@ import polars as pl
 from tradewright.analytics.drawdown import drawdowns
 from tradewright.backtest.report import write_report
 from tradewright.backtest.report.statistics import statistics
+from tradewright.backtest.spending import spent
 from tradewright.backtest.summary import session_curve, summary
 from tradewright.core.errors import ConfigError, InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
     from tradewright.core.orders import Fill, OrderState
     from tradewright.core.records import Body
     from tradewright.data.history import MarketData
+    from tradewright.data.quality import Finding
+    from tradewright.portfolio.costs import Cost
 
 LATEST: Final = "latest"
+STRATEGY: Final = "strategy.py"
+"""Where the text of a strategy that does not ship is kept in a run's folder."""
 _LIBRARIES: Final = ("tradewright", "numpy", "polars", "plotly", "exchange-calendars")
 
 
@@ -93,6 +98,8 @@ class RunFolder:
                     provenance=provenance,
                 )
                 _write_tables(staged, result, market, paper)
+                if provenance.strategy_file is not None:
+                    (staged / STRATEGY).write_bytes(provenance.strategy_file.content)
                 _write_json(staged / "spec.json", _spec(self.run_id, result, market, provenance))
                 _write_json(staged / "summary.json", known)
                 _write_json(staged / "statistics.json", measured)
@@ -119,6 +126,10 @@ class RunFolder:
 
 
 def _spec(run_id: RunId, result: Result, market: MarketData, provenance: Provenance) -> Body:
+    file = provenance.strategy_file
+    own: Body | None = None
+    if file is not None:
+        own = {"path": str(file.path), "sha256": file.sha256, "kept": STRATEGY}
     return {
         "id": run_id,
         "spec": result.spec.body(),
@@ -126,6 +137,7 @@ def _spec(run_id: RunId, result: Result, market: MarketData, provenance: Provena
         "data": market.label,
         "data_hash": provenance.data_hash,
         "code_revision": provenance.code_revision,
+        "strategy_file": own,
         "versions": dict(provenance.versions),
     }
 
@@ -136,7 +148,12 @@ def _write_tables(
     _orders(result.orders.values()).write_csv(folder / "orders.csv")
     _fills(result.fills).write_csv(folder / "fills.csv")
     _refusals(result.refusals).write_csv(folder / "refusals.csv")
+    alerts = [(_time(alert.at), alert.code, alert.message) for alert in result.alerts]
+    _texts("at code message", alerts).write_csv(folder / "alerts.csv")
     _equity(result, market).write_csv(folder / "equity.csv")
+    _costs(spent(result, market)).write_csv(folder / "costs.csv")
+    if result.spec.detail is not None and market.detail is not None:
+        _findings(market.detail.findings).write_csv(folder / "findings.csv")
     if paper is not None:
         _orders(paper.orders.values()).write_csv(folder / "paper_orders.csv")
         _fills(paper.fills).write_csv(folder / "paper_fills.csv")
@@ -192,6 +209,22 @@ def _fills(fills: Iterable[Fill]) -> pl.DataFrame:
     )
 
 
+def _costs(costs: Iterable[tuple[Fill, Cost]]) -> pl.DataFrame:
+    return _texts(
+        "fill order instrument commission fees slippage impact",
+        [
+            (
+                fill.id,
+                fill.order,
+                fill.instrument,
+                *(_exact(part) for part in (cost.commission, cost.fees)),
+                *(_exact(part) for part in (cost.slippage, cost.impact)),
+            )
+            for fill, cost in costs
+        ],
+    )
+
+
 def _refusals(refusals: Iterable[Refusal]) -> pl.DataFrame:
     return _texts(
         "at code order instrument side quantity context",
@@ -210,6 +243,23 @@ def _refusals(refusals: Iterable[Refusal]) -> pl.DataFrame:
     )
 
 
+def _findings(findings: Iterable[Finding]) -> pl.DataFrame:
+    return _texts(
+        "at rule severity instrument what remedy",
+        [
+            (
+                _time(finding.at),
+                finding.rule.value,
+                finding.severity.value,
+                finding.instrument,
+                finding.what,
+                finding.rule.remedy,
+            )
+            for finding in findings
+        ],
+    )
+
+
 def _equity(result: Result, market: MarketData) -> pl.DataFrame:
     curve = session_curve(result, market)
     return pl.DataFrame(
@@ -222,7 +272,7 @@ def _equity(result: Result, market: MarketData) -> pl.DataFrame:
     )
 
 
-def _texts(columns: str, rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
+def _texts(columns: str, rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(columns.split(), pl.String), orient="row")
 
 

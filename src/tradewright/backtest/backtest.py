@@ -3,7 +3,8 @@
 The loop performs the engine's commands at the simulated venue and nothing else; every decision,
 check and booking is the engine's. Only rows in which orders work are shown to the venue, since
 the others cannot concern it; and where none works, only rows in which the strategy may change
-its mind, if it says which those are, are shown to the engine.
+its mind, if it says which those are, are shown to the engine. Where orders fill on finer bars,
+the venue lives through those within the row that it is shown, and nothing else knows of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tradewright.backtest.detail import venue_of
+from tradewright.backtest.financing import Financing
 from tradewright.backtest.replay import Replay
 from tradewright.core.decisions import Refusal
 from tradewright.core.events import (
@@ -26,6 +29,8 @@ from tradewright.core.events import (
     Delisted,
     DividendPaid,
     Filled,
+    FinancingCharged,
+    SessionClosed,
     SessionOpened,
     SplitApplied,
     Submit,
@@ -37,11 +42,10 @@ from tradewright.core.ids import InstrumentId
 from tradewright.core.money import ZERO, Money
 from tradewright.data.adjust import split_growth
 from tradewright.engine.run import assemble, rows_of
-from tradewright.execution.venue import SimulatedVenue
 from tradewright.risk.switches import GLOBAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -153,6 +157,7 @@ _CONCERNS: Final[Mapping[type, Callable[[Any], InstrumentId]]] = {
     DividendPaid: lambda event: event.dividend.instrument,
     Delisted: lambda event: event.delisting.instrument,
     CashMoved: lambda _event: NOTHING,
+    FinancingCharged: lambda _event: NOTHING,
 }
 
 
@@ -167,7 +172,8 @@ class Backtest:
         self.market = market
         self.rows: Rows = rows_of(spec, market)
         self.engine = assemble(spec, market, self.rows, strategy=strategy)
-        self._venue = SimulatedVenue(market.frame, market.instruments, spec.venue_model())
+        self._venue = venue_of(spec, market, self.rows)
+        self._financing = Financing(spec.costs(), market)
         self._tape = Tape(self.rows.first - 1)
         self._refusals: list[Refusal] = []
         self._alerts: list[Alert] = []
@@ -210,6 +216,9 @@ class Backtest:
                 if working:
                     self._answers(venue.step(event))
                 self._handle(event)
+                if isinstance(event, SessionClosed):
+                    # As what is due is paid, more cash is borrowed: one after the other.
+                    self._answers(self._financing.due(event, self.engine))
 
     def _handle(self, event: Event) -> None:
         commands = self.engine.handle(event)
@@ -222,7 +231,7 @@ class Backtest:
         if concerns is not None:
             self._tape.note(self._row, self.engine.ledger, concerns(event))
 
-    def _answers(self, events: Sequence[Event]) -> None:
+    def _answers(self, events: Iterable[Event]) -> None:
         for event in events:
             self._handle(event)
 

@@ -56,7 +56,20 @@ def run_backtest(
     return Backtest(spec, market).run(progress)
 
 
+def compiled_seconds(way: Way) -> float:
+    """Return how long machine code for a way took to make so far, 0 where it was kept on disk."""
+    if way is Way.EVENTS:
+        return 0.0
+    try:
+        from tradewright.backtest.arrays import compiling  # noqa: PLC0415 - see above
+    except ModuleNotFoundError:
+        return 0.0
+    return compiling.compiled_seconds()
+
+
 def _over_columns(spec: RunSpec, market: MarketData) -> Result:
+    if spec.detail is not None:
+        raise ArraysRefused(f"its orders fill on {spec.detail} bars")
     try:
         from tradewright.backtest.arrays.retold import result_of  # noqa: PLC0415 - see above
     except ModuleNotFoundError as absent:

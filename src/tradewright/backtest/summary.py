@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tradewright.analytics.returns import SESSIONS_A_YEAR, performance, session_ends
-from tradewright.core.money import ZERO
+from tradewright.backtest.spending import total_spent
+from tradewright.core.money import ZERO, to_cents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tradewright.core.orders import Fill
     from tradewright.core.records import Body, JsonValue
     from tradewright.data.history import MarketData
+    from tradewright.portfolio.costs import Cost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +119,8 @@ def summary(
         "final_equity": None if result.final_equity is None else format(result.final_equity, "f"),
         "fees": format(result.book.fees, "f"),
         "dividends": format(result.book.dividends, "f"),
+        "financing": format(result.book.financing, "f"),
+        "costs": _parts(total_spent(result, market)),
         "total_return": _number(measured.total_return),
         "cagr": _number(measured.cagr),
         "volatility": _number(measured.volatility),
@@ -128,6 +132,11 @@ def summary(
         "turnover": _number(annual_turnover(traded_value(result.fills, market), curve.equity)),
         "seconds": {step: _number(round(spent, 3)) for step, spent in (seconds or {}).items()},
     }
+    if spec.detail is not None and market.detail is not None:
+        body |= {
+            "detail": spec.detail.value,
+            "detail_findings": len(market.detail.findings),
+        }
     if paper is not None:
         body |= _paper(paper)
     return body
@@ -144,6 +153,10 @@ def _paper(paper: PaperSide) -> Body:
             "refusals": dict(by_code(paper.refusals)),
         },
     }
+
+
+def _parts(cost: Cost) -> Body:
+    return {field.name: format(to_cents(getattr(cost, field.name)), "f") for field in fields(cost)}
 
 
 def _number(value: float) -> JsonValue:

@@ -11,7 +11,7 @@ from tradewright.bootstrap.accounts import (
     conduct_of,
     exchange_place,
 )
-from tradewright.bootstrap.clients import service_client
+from tradewright.bootstrap.clients import own_client, service_client
 from tradewright.bootstrap.logins import (
     identity_provider,
     make_missing_keys,
@@ -22,23 +22,26 @@ from tradewright.bootstrap.markets import (
     SAMPLE_LABEL,
     bar_reader,
     bar_store,
+    load_detail,
     load_market,
     load_quotes,
 )
 from tradewright.bootstrap.records import (
+    anchor_key,
     audit_table,
     authority,
     certificates_left,
+    make_anchor_key,
+    record,
     waiting_audit,
 )
 from tradewright.bootstrap.runs import Rehearsal, rehearse
+from tradewright.bootstrap.secrets import secret_store, unfit_secrets
 from tradewright.bootstrap.services import (
     Resources,
     random_id,
-    secret_store,
     service_databases,
     service_resources,
-    unfit_secrets,
 )
 from tradewright.bootstrap.stores import (
     REHEARSALS,
@@ -48,7 +51,8 @@ from tradewright.bootstrap.stores import (
     databases,
     open_stores,
 )
-from tradewright.configuration import Settings
+from tradewright.bootstrap.work import open_executor, usual_workers
+from tradewright.configuration import Settings, changes, shown_value
 from tradewright.settings import (
     environment_with,
     examined_settings,
@@ -71,11 +75,13 @@ __all__ = [
     "Settings",
     "Stores",
     "account_place",
+    "anchor_key",
     "audit_table",
     "authority",
     "bar_reader",
     "bar_store",
     "certificates_left",
+    "changes",
     "clock_skew",
     "conduct_of",
     "databases",
@@ -83,13 +89,18 @@ __all__ = [
     "examined_settings",
     "exchange_place",
     "identity_provider",
+    "load_detail",
     "load_market",
     "load_quotes",
     "load_settings",
+    "make_anchor_key",
     "make_missing_keys",
+    "open_executor",
     "open_stores",
+    "own_client",
     "production_faults",
     "random_id",
+    "record",
     "rehearse",
     "rotate_signing_key",
     "secret_settings",
@@ -97,6 +108,8 @@ __all__ = [
     "service_client",
     "service_databases",
     "service_resources",
+    "shown_value",
     "unfit_secrets",
+    "usual_workers",
     "waiting_audit",
 ]

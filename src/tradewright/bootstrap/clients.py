@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tradewright.bootstrap.secrets import secret_store
+from tradewright.bootstrap.services import random_id
 from tradewright.client import ServiceClient, Terms
+from tradewright.core.clock import SystemClock
 from tradewright.ops.tracing import outgoing_headers
 
 if TYPE_CHECKING:
+    import httpx
+
     from tradewright.bootstrap.services import Resources
+    from tradewright.configuration import Settings
+
+
+def own_client(
+    settings: Settings, base_url: str, transport: httpx.AsyncBaseTransport | None = None
+) -> ServiceClient:
+    """Return a client that calls a service as the command line, by its own secret; close it."""
+    return ServiceClient(
+        base_url, "cli", secret_store(settings), SystemClock(), random_id, transport=transport
+    )
 
 
 def service_client(

@@ -12,14 +12,13 @@ import secrets as randomness
 from typing import TYPE_CHECKING, Final
 
 from tradewright.adapters.secrets import FolderSecretStore
-from tradewright.bootstrap.services import secret_store
+from tradewright.bootstrap.secrets import keep_secret, secret_store
 from tradewright.core.access import SERVICE_PERMISSIONS
 from tradewright.core.errors import ConfigError
-from tradewright.data.durable import write_file
 from tradewright.wire.signing import secret_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tradewright.bootstrap.services import Resources
     from tradewright.configuration import Settings
@@ -49,24 +48,22 @@ def make_missing_keys(settings: Settings, secrets: SecretStore) -> tuple[str, ..
     """Make the keys of logins and services that are nowhere yet, and return their names.
 
     Raises:
-        ConfigError: The folder of secrets cannot be written.
+        ConfigError: The folder of secrets cannot be written, or is not where secrets are read.
     """
     from tradewright.adapters.tokens import SIGNING_KEY, new_signing_key
 
+    makers: dict[str, Callable[[], str]] = {SIGNING_KEY: new_signing_key, SEALING_KEY: _sealing_key}
+    makers |= dict.fromkeys(map(secret_name, SERVICE_PERMISSIONS), _service_secret)
     known = set(secrets.names())
-    made: list[str] = []
-    if SIGNING_KEY not in known:
-        _keep(settings.secrets_folder, SIGNING_KEY, new_signing_key())
-        made.append(SIGNING_KEY)
-    if SEALING_KEY not in known:
-        key = base64.b64encode(randomness.token_bytes(_KEY_BYTES)).decode()
-        _keep(settings.secrets_folder, SEALING_KEY, key)
-        made.append(SEALING_KEY)
-    for name in map(secret_name, SERVICE_PERMISSIONS):
-        if name not in known:
-            _keep(settings.secrets_folder, name, randomness.token_urlsafe(_KEY_BYTES))
-            made.append(name)
-    return tuple(made)
+    missing = tuple(name for name in makers if name not in known)
+    if missing and settings.secrets_backend != "folder":
+        raise ConfigError(
+            f"not in {settings.secrets_backend}, which SECRETS_BACKEND names: {', '.join(missing)}",
+            "make them with SECRETS_BACKEND=folder on a machine of your own, then move them there",
+        )
+    for name in missing:
+        keep_secret(settings.secrets_folder, name, makers[name]())
+    return missing
 
 
 def rotate_signing_key(settings: Settings) -> tuple[str, str]:
@@ -86,9 +83,11 @@ def rotate_signing_key(settings: Settings) -> tuple[str, str]:
     )
 
     folder = FolderSecretStore(settings.secrets_folder)
-    if SIGNING_KEY not in folder.names():
+    elsewhere = settings.secrets_backend != "folder"
+    if elsewhere or SIGNING_KEY not in folder.names():
+        where = settings.secrets_backend if elsewhere else f"not in {settings.secrets_folder}"
         raise ConfigError(
-            f"{SIGNING_KEY} is not in {settings.secrets_folder}",
+            f"{SIGNING_KEY} is {'kept in ' if elsewhere else ''}{where}",
             "rotate it where it is kept: publish the new public key in JWT_VERIFICATION_KEYS first",
         )
     if secret_store(settings).get(SIGNING_KEY) != folder.get(SIGNING_KEY):
@@ -105,14 +104,14 @@ def rotate_signing_key(settings: Settings) -> tuple[str, str]:
         kept += [key for key in known if key.get("kid") not in named]
     # First everybody learns the new key, then it signs: at no time is a token without a key.
     keys = json.dumps({"keys": kept[: KEPT_KEYS + 1]}, indent=1)
-    _keep(settings.secrets_folder, VERIFICATION_KEYS, keys)
-    _keep(settings.secrets_folder, SIGNING_KEY, pem)
+    keep_secret(settings.secrets_folder, VERIFICATION_KEYS, keys)
+    keep_secret(settings.secrets_folder, SIGNING_KEY, pem)
     return str(old["kid"]), str(new["kid"])
 
 
-def _keep(folder: Path, name: str, value: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(f"{folder} cannot be made: {error.strerror}", "choose another") from error
-    write_file(folder / name, value.encode(), 0o600)
+def _sealing_key() -> str:
+    return base64.b64encode(randomness.token_bytes(_KEY_BYTES)).decode()
+
+
+def _service_secret() -> str:
+    return randomness.token_urlsafe(_KEY_BYTES)

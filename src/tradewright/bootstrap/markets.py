@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from tradewright.adapters.csv import CsvStore
 from tradewright.adapters.lean import LeanStore
 from tradewright.adapters.lean.quotes import read_quotes
 from tradewright.adapters.parquet import ParquetStore
 from tradewright.core.errors import DataError, MissingData, UnknownName
-from tradewright.core.session import Timeframe
+from tradewright.core.session import Span, Timeframe
 from tradewright.data.calendars import market_calendar
+from tradewright.data.detail import detailed
 from tradewright.data.history import MarketData
 from tradewright.data.sample import SIMULATED, sample_market
+from tradewright.engine.run import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tradewright.core.frames import BarFrame
     from tradewright.core.ids import InstrumentId
-    from tradewright.core.session import Span
     from tradewright.data.quotes import QuoteBars
+    from tradewright.engine.run import RunSpec
     from tradewright.ports import BarReader, BarStore
 
 FORMATS: Final = ("lean", "csv", "parquet")
@@ -82,8 +88,40 @@ def load_market(
     """
     if folder is None:
         return _sample(symbols, timeframe)
-    try:
+    with _readable(folder):
         return _stored(bar_reader(folder, fmt), str(folder), symbols, timeframe, span)
+
+
+def load_detail(folder: Path | None, market: MarketData, spec: RunSpec) -> MarketData:
+    """Return the market with the finer bars beside it that a spec's orders fill on.
+
+    They are read from the folder that the market is of, for the run's dates and for what trades
+    in them. A spec that fills on the bars it decides on is given the market as it is.
+
+    Raises:
+        DataError: They are not there for an instrument and session that trade, or cannot be
+            trusted; nothing is returned.
+    """
+    if spec.detail is None:
+        return market
+    if folder is None:
+        what = f"has no {spec.detail} bars that add up to its {spec.timeframe} bars"
+        raise MissingData(market.label, what, "give a folder that holds both with --data")
+    frame, rows = market.frame, rows_of(spec, market).lives
+    span = Span(frame.session_of(rows[0]).date, frame.session_of(rows[-1]).date)
+    closes = frame.close[rows.start : rows.stop]
+    trade = [name for name in frame.instruments if not np.isnan(closes[:, frame.index(name)]).all()]
+    bars = replace(frame.rows(0, 0), timeframe=spec.detail)
+    # What is lacking is told by name and date, whether some of it is or all.
+    with _readable(folder), suppress(MissingData):
+        bars = _read_all(bar_reader(folder), trade, spec.detail, span) if trade else bars
+    return detailed(market, bars, rows)
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         where = str(error.filename or folder)
         what = f"cannot be read: {error.strerror or error}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tradewright.adapters.audit import DurableAuditLog
     from tradewright.adapters.postgres import Pool
+    from tradewright.ports import Clock
 
 _SECONDS: Final = 2.0
 
@@ -58,6 +59,22 @@ def audit_check(audit: DurableAuditLog) -> Check:
     return Check("audit", probe)
 
 
+async def watch_clock(pool: Pool, clock: Clock) -> None:
+    """Measure how far our clock is ahead of the database's, and keep the metric."""
+    try:
+        async with pool.connection(timeout=_SECONDS) as link:
+            before = clock.now()
+            row = await (await link.execute("SELECT clock_timestamp() AS now")).fetchone()
+            after = clock.now()
+    except (PoolTimeout, psycopg.Error):
+        # That it does not answer is told by its own check.
+        return
+    if row is not None:
+        # It answered half way between, as far as anybody can say.
+        ours = before + (after - before) / 2
+        metrics.clock_skew.labels("database").set((ours - row["now"]).total_seconds())
+
+
 def pool_health(pool: Pool) -> PoolHealth:
     """Return how busy the pool is, and keep its metrics."""
     stats = pool.get_stats()
@@ -65,5 +82,6 @@ def pool_health(pool: Pool) -> PoolHealth:
     waiting = stats.get("requests_waiting", 0)
     metrics.database_connections.labels("idle").set(idle)
     metrics.database_connections.labels("used").set(size - idle)
+    metrics.database_pool_limit.set(pool.max_size)
     metrics.database_waiting.set(waiting)
     return PoolHealth(size=size, idle=idle, most=pool.max_size, waiting=waiting)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tradewright.adapters.postgres import PostgresAuditTable, migrate, open_pool
-from tradewright.core.errors import ConfigError
+from tradewright.bootstrap.secrets import keep_secret, secret_store
+from tradewright.core.clock import SystemClock
+from tradewright.core.errors import ConfigError, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -20,10 +28,17 @@ if TYPE_CHECKING:
     from tradewright.adapters.postgres import Pool
     from tradewright.bootstrap.stores import Databases
     from tradewright.configuration import Settings
+    from tradewright.core.records import Note
     from tradewright.ports import AuditTable, CertificateVerifier, Clock, UserStore
 
     Authority: TypeAlias = certificates.Authority
     Handed: TypeAlias = certificates.Handed
+
+
+ANCHOR_KEY: Final = "AUDIT_ANCHOR_KEY"
+COMMANDS: Final = "cli"
+"""The service in whose name commands write into the audit log."""
+_DRAIN_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
@@ -65,11 +80,116 @@ def audit_log(
     )
 
 
+def record(settings: Settings, note: Note) -> bool:
+    """Write a note of a command into the audit log; False if it waits on disk for the database.
+
+    The database is that of the settings, or the embedded one where there is one already: a machine
+    that keeps an authority alone has none, and needs none for this.
+
+    Raises:
+        ConfigError: The folder of the spool cannot be used.
+        SafetyError: It could be kept nowhere, so what it tells of must not be done.
+    """
+
+    async def write() -> bool:
+        async with AsyncExitStack() as opened:
+            table = await _reached(settings, opened)
+            log = await opened.enter_async_context(_log_of_commands(settings, table))
+            await log.append(note)
+            if table is None:
+                return False
+            # What waited from before is put in too, if there is time for it.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(log.drained(), _DRAIN_SECONDS)
+            return not log.is_spooling
+
+    return asyncio.run(write())
+
+
+async def _reached(settings: Settings, opened: AsyncExitStack) -> AuditTable | None:
+    from tradewright.adapters.embedded import EmbeddedPostgres
+
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    folder = settings.state_dir / "postgres"
+    try:
+        if url is None:
+            if not folder.exists():
+                return None
+            server = EmbeddedPostgres(folder)
+            opened.callback(server.stop)
+            url = await asyncio.to_thread(server.start)
+        await asyncio.to_thread(migrate, url)
+        pool = await open_pool(url, min_size=1, max_size=1)
+    except ConfigError:
+        # It is down, or its folder is another process's: the entry waits.
+        return None
+    opened.push_async_callback(pool.close)
+    return PostgresAuditTable(pool)
+
+
+def _log_of_commands(settings: Settings, table: AuditTable | None) -> DurableAuditLog:
+    from tradewright.adapters.audit import (
+        AbsentAuditTable,
+        AuditPatience,
+        AuditSpool,
+        DurableAuditLog,
+    )
+
+    spool = AuditSpool.open(
+        settings.audit_spool_folder, COMMANDS, settings.audit_spool_max_mb * 2**20
+    )
+    return DurableAuditLog(
+        table or AbsentAuditTable(),
+        spool,
+        service=COMMANDS,
+        clock=SystemClock(),
+        ids=lambda: os.urandom(16).hex(),
+        patience=AuditPatience(answer_seconds=settings.audit_timeout_seconds),
+    )
+
+
 def waiting_audit(settings: Settings) -> Mapping[str, int]:
     """Return the bytes of audit entries that wait on this machine, by service."""
     from tradewright.adapters.audit import total_waiting
 
     return dict(total_waiting(settings.audit_spool_folder))
+
+
+def anchor_key(settings: Settings) -> str:
+    """Return the private key that signs heads of the audit log.
+
+    Raises:
+        ConfigError: It is not there, or is no such key.
+    """
+    from tradewright.compliance.anchors import public_half
+
+    store = secret_store(settings)
+    if ANCHOR_KEY not in store.names():
+        remedy = "make it with `tradewright audit anchor-key`, or give --key to verify"
+        raise ConfigError(f"the secret {ANCHOR_KEY} is not there", remedy)
+    key = store.get(ANCHOR_KEY)
+    try:
+        public_half(key)
+    except InvalidInput as error:
+        raise ConfigError(f"the secret {ANCHOR_KEY} {error.rule}", "give it as made") from error
+    return key
+
+
+def make_anchor_key(settings: Settings) -> Path | None:
+    """Make that key where there is none; return the folder that it was put into, if it was made.
+
+    Raises:
+        ConfigError: The folder of secrets cannot be written, or is not where secrets are read.
+    """
+    from tradewright.compliance.anchors import new_anchor_key
+
+    if ANCHOR_KEY in secret_store(settings).names():
+        return None
+    if settings.secrets_backend != "folder":
+        what = f"{ANCHOR_KEY} is not in {settings.secrets_backend}, which SECRETS_BACKEND names"
+        raise ConfigError(what, "make it with SECRETS_BACKEND=folder, then move it there")
+    keep_secret(settings.secrets_folder, ANCHOR_KEY, new_anchor_key())
+    return settings.secrets_folder
 
 
 def certificate_verifier(settings: Settings, users: UserStore, clock: Clock) -> CertificateVerifier:

@@ -18,10 +18,10 @@ from tradewright.engine.chronicle import Ports
 from tradewright.engine.run import assemble, rows_of
 from tradewright.engine.runner import Runner
 from tradewright.engine.standing import Patience
-from tradewright.portfolio.costs import commission
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
     from decimal import Decimal
 
     import httpx
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tradewright.core.events import Event
     from tradewright.core.ids import OrderId
     from tradewright.core.money import Price, Quantity
+    from tradewright.core.orders import Side
     from tradewright.data.history import MarketData
     from tradewright.engine.run import RunSpec
     from tradewright.ports import Broker, MarketFeed
@@ -91,10 +92,16 @@ async def rehearse(
     `transport` and `wrap` stand between us and the exchange, for drills; `progress` is told
     events done and events in all.
 
+    What happens is logged and counted as it happens.
+
     Raises:
+        InvalidInput: A cost model of the spec cannot be followed beside an exchange.
         LedgerError: The exchange's book is not the one that the journal tells of.
         VenueUnavailable: The exchange does not answer.
     """
+    # Only a runner logs, and every command loads this module.
+    from tradewright.ops.trading import TradingWatch
+
     base_url, key, secret = access
     rows = rows_of(spec, market)
     frame = market.frame
@@ -107,15 +114,17 @@ async def rehearse(
         exchange_place(base_url, key, secret),
         conduct,
         list(market.instruments.values()),
-        fee=fee_of(spec.commission),
+        fee=fee_of(spec),
         clock=clock,
         tell=tell,
         transport=transport,
     )
     broker: Broker = account.broker if wrap is None else wrap(account.broker)
-    ports = Ports(broker, stores.journal, stores.orders, stores.switches, clock)
+    engine = assemble(spec, market, rows)
+    watch = TradingWatch("rehearsal", SystemClock(), lambda: len(engine.desk.open))
+    ports = Ports(broker, stores.journal, stores.orders, stores.switches, clock, hear=watch)
     waits = patience or Patience(skew=conduct.max_skew_seconds)
-    runner = Runner(assemble(spec, market, rows), ports, patience=waits)
+    runner = Runner(engine, ports, patience=waits)
     replay = list(Replay(frame, market.actions, first=rows.first, stop=rows.last + 1))
     told = progress or (lambda _done, _total: None)
     feed = _Timed(RehearsalFeed(replay, base_url, key, secret), clock, len(replay), told)
@@ -129,11 +138,24 @@ async def rehearse(
         await account.close()
 
 
-def fee_of(name: str) -> FeeRule:
-    """Return what a commission model takes of an execution."""
-    model = commission(name)
+def fee_of(spec: RunSpec) -> FeeRule:
+    """Return what a spec's models take of an execution at a rehearsal exchange.
 
-    def fee(_order: OrderId, before: Decimal, quantity: Quantity, price: Price) -> Money:
-        return Money(model.fee(before, quantity, price))
+    Raises:
+        InvalidInput: A model cannot be followed beside an exchange.
+    """
+    names = spec.cost_names()
+    names.check_followed()
+    costs = names.models()
+
+    def fee(
+        _order: OrderId,
+        before: Decimal,
+        quantity: Quantity,
+        price: Price,
+        side: Side,
+        at: datetime,
+    ) -> Money:
+        return Money(costs.fee(before, quantity, price, side, at))
 
     return fee

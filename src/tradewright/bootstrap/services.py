@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -26,13 +26,8 @@ from tradewright.adapters.redis import (
     RedisTurnstile,
     redis_client,
 )
-from tradewright.adapters.secrets import (
-    EnvironmentSecretStore,
-    FolderSecretStore,
-    LayeredSecretStore,
-    problems,
-)
 from tradewright.bootstrap.records import audit_log, certificate_verifier
+from tradewright.bootstrap.secrets import secret_store, secrets_check
 from tradewright.bootstrap.stores import Databases
 from tradewright.core.clock import SystemClock
 from tradewright.core.errors import SafetyError
@@ -93,13 +88,6 @@ def random_id() -> str:
     return os.urandom(16).hex()
 
 
-def secret_store(settings: Settings) -> SecretStore:
-    """Return where secrets are read: the environment, then the folder of files."""
-    return LayeredSecretStore(
-        [EnvironmentSecretStore(), FolderSecretStore(settings.secrets_folder)]
-    )
-
-
 @contextmanager
 def service_databases(settings: Settings) -> Iterator[Databases]:
     """Yield the databases of the settings, running the embedded ones for those not given.
@@ -116,11 +104,6 @@ def service_databases(settings: Settings) -> Iterator[Databases]:
         return
     with embedded_services(settings.state_dir) as running:
         yield Databases(database or running.database_url, redis or running.redis_url, embedded=True)
-
-
-def unfit_secrets(store: SecretStore, required: Sequence[str]) -> list[str]:
-    """Return a sentence for each required secret that is missing, empty or a placeholder."""
-    return problems(store, required)
 
 
 @asynccontextmanager
@@ -140,13 +123,10 @@ async def service_resources(
     # Only a service needs these, and every command loads this module.
     from tradewright.adapters.tokens import SignedTokens, TokenTerms
     from tradewright.bootstrap.probes import audit_check, database_check, redis_check
-    from tradewright.ops.redaction import LearningSecrets
     from tradewright.ops.tasks import Tasks
     from tradewright.ops.threads import Threads
 
-    clock, secrets = SystemClock(), secret_store(settings)
-    if learn is not None:
-        secrets = LearningSecrets(secrets, learn)
+    clock, secrets = SystemClock(), secret_store(settings, learn)
     async with AsyncExitStack() as opened:
         await asyncio.to_thread(migrate, databases.database_url)
         pool = await open_pool(
@@ -191,5 +171,8 @@ async def service_resources(
             audit=audit,
             threads=threads,
             tasks=tasks,
-            checks=(database_check(pool), redis_check(redis), audit_check(audit)),
+            checks=(
+                *(database_check(pool), redis_check(redis), audit_check(audit)),
+                *secrets_check(settings, secrets),
+            ),
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -28,7 +30,7 @@ def demo(
     *,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Folder in LEAN format; without it a simulated market."),
+        typer.Option("--data", help="Folder of market data; without it a simulated market."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary alone, as JSON.")
@@ -60,9 +62,19 @@ def demo(
     else:
         show_orders(side)
         show_summary(body, f"A trading day over {market.label}")
-        show_line(f"\nLook at {folder / 'report.html'} next, then `tradewright backtest --help`.")
+        show_line(
+            f"\nLook at {folder / 'report.html'} next, then `{_own_command()} backtest --help`."
+        )
     if not (side.parity and side.reconciled):
         raise typer.Exit(1)
+
+
+def _own_command() -> str:
+    # `make run` does not put it on the path.
+    if which("tradewright"):
+        return "tradewright"
+    own = Path(sys.executable).with_name("tradewright")
+    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
 
 
 def _told(market: MarketData) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tradewright.backtest.parity import PaperSide
     from tradewright.core.records import Body
     from tradewright.data.history import MarketData
+    from tradewright.engine.named import StrategyFile
 
 
 def keep_run(
@@ -28,10 +29,16 @@ def keep_run(
     market: MarketData,
     seconds: Mapping[str, float],
     paper: PaperSide | None = None,
+    *,
+    file: StrategyFile | None = None,
 ) -> tuple[Path, Body]:
-    """Write a run's folder under `runs`; return it and the summary that it holds."""
+    """Write a run's folder under `runs`; return it and the summary that it holds.
+
+    `file` is that of a strategy that does not ship; its text is kept with the run.
+    """
     spec = result.spec
-    hashed = data_hash(market.frame, market.actions)
+    detail = market.detail.frame if spec.detail and market.detail else None
+    hashed = data_hash(market.frame, market.actions, detail)
     name = run_id(spec.hash + hashed, SystemClock().now().strftime("%Y%m%dT%H%M%S"))
     provenance = Provenance(
         spec_hash=spec.hash,
@@ -39,6 +46,7 @@ def keep_run(
         code_revision=code_revision(),
         versions=library_versions(),
         seconds=dict(seconds),
+        strategy_file=file,
     )
     title = f"{spec.strategy} over {market.label}"
     folder = RunFolder(runs, name).write(result, market, provenance, title=title, paper=paper)

@@ -14,8 +14,20 @@ from rich.console import Console
 from rich.text import Text
 
 from tradewright import __version__
-from tradewright.cli import account, data, demo, doctor, runs, services, strategy, trade
+from tradewright.cli import (
+    account,
+    data,
+    demo,
+    doctor,
+    runs,
+    services,
+    strategy,
+    trade,
+    validate,
+)
 from tradewright.cli.exchange import commands as exchange
+from tradewright.cli.parse import command_of
+from tradewright.cli.search import commands as search
 from tradewright.cli.services import audit, auth, certs, config
 from tradewright.core.errors import (
     ConfigError,
@@ -45,11 +57,13 @@ app.add_typer(data.app, name="data")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(runs.report, name="report")
 app.add_typer(runs.runs, name="runs")
+app.add_typer(search.app, name="search")
 app.add_typer(strategy.app, name="strategy")
+app.add_typer(validate.app, name="validate")
 app.command("account")(account.account)
 app.command("demo")(demo.demo)
-app.command("backtest")(trade.backtest)
-app.command("paper-run")(trade.paper_run)
+app.command("backtest")(command_of(trade.backtest, trade.Backtesting))
+app.command("paper-run")(command_of(trade.paper_run, trade.PaperRunning))
 app.command("doctor")(doctor.doctor)
 app.command("serve")(services.serve)
 app.command("up")(services.up)

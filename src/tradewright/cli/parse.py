@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -10,29 +11,30 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from tradewright import __version__
 from tradewright.core.errors import InvalidInput, MissingData, UnknownName
 from tradewright.core.money import parse_decimal
-from tradewright.engine.named import named_strategy
+from tradewright.core.session import Timeframe
+from tradewright.engine.named import StrategyFile, named_strategy, strategy_file
 from tradewright.engine.run import RunSpec
 from tradewright.portfolio.construct import Construction
+from tradewright.portfolio.costs import CostNames, preset
 from tradewright.portfolio.sizing import FixedFraction, VolatilityTarget
 from tradewright.risk.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tradewright.core.session import Timeframe
     from tradewright.data.history import MarketData
     from tradewright.portfolio.sizing import Sizing
+    from tradewright.strategies.strategy import Strategy
 
 _FEWEST_SESSIONS: Final = 2
-_TWO_BPS: Final = Decimal(2)
 _OURS: Final = (
-    *("commission", "slippage_bps", "volume_share"),
-    *("sizing", "fraction", "target_volatility", "min_trade"),
+    *("costs", "commission", "slippage", "slippage_bps", "fees", "impact", "borrow", "margin"),
+    *("volume_share", "sizing", "fraction", "target_volatility", "min_trade"),
 )
 
 
@@ -43,16 +45,25 @@ class Plan:
     strategy: str
     parameters: Mapping[str, str]
     capital: Decimal
-    commission: str = "ib-fixed"
-    slippage_bps: Decimal = _TWO_BPS
+    costs: CostNames = field(default_factory=CostNames)
     volume_share: Decimal | None = None
     limits: Limits = field(default_factory=Limits)
     construction: Construction = field(default_factory=Construction)
+    file: StrategyFile | None = None
 
     @property
     def timeframe(self) -> Timeframe:
         """The bars that the strategy needs."""
-        return named_strategy(self.strategy, self.parameters).needs.timeframe
+        return self.built().needs.timeframe
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the strategy's file, empty where it ships."""
+        return self.file.sha256 if self.file else ""
+
+    def built(self) -> Strategy:
+        """Return the strategy; its file must be as it was when the plan was made."""
+        return named_strategy(self.strategy, self.parameters, self.sha256)
 
 
 def planned(strategy: str, capital: Decimal, choices: Mapping[str, str]) -> Plan:
@@ -63,14 +74,52 @@ def planned(strategy: str, capital: Decimal, choices: Mapping[str, str]) -> Plan
         strategy,
         parameters,
         capital,
-        choices.get("commission", "ib-fixed"),
-        amount(choices.get("slippage_bps", "2"), "slippage_bps", zero=True),
+        cost_names(choices),
         amount(share, "volume_share") if share else None,
         construction=Construction(
             _sizing(choices),
             min_trade=amount(choices.get("min_trade", "0"), "min_trade", zero=True),
         ),
+        file=strategy_file(strategy),
     )
+
+
+def cost_names(choices: Mapping[str, str]) -> CostNames:
+    """Read the cost models: those of the preset `costs` if one is chosen, then each by itself.
+
+    Raises:
+        UnknownName: There is no such preset or model.
+        InvalidInput: A number cannot be, or two choices do not go together.
+    """
+    known = preset(choices["costs"]) if "costs" in choices else CostNames()
+    bps, fixed = known.slippage_bps, known.slippage
+    if "slippage_bps" in choices:
+        fixed = choices.get("slippage", "fixed")
+        if fixed != "fixed":
+            rule = f"does not go with slippage={fixed}"
+            raise InvalidInput("slippage_bps", choices["slippage_bps"], rule)
+        bps = amount(choices["slippage_bps"], "slippage_bps", zero=True)
+    chosen = CostNames(
+        choices.get("commission", known.commission),
+        choices.get("slippage", fixed),
+        bps,
+        choices.get("fees", known.fees),
+        choices.get("impact", known.impact),
+        choices.get("borrow", known.borrow),
+        choices.get("margin", known.margin),
+    )
+    # What cannot be is said before any data is read.
+    chosen.models()
+    return chosen
+
+
+def with_options(choices: Mapping[str, str], **options: str | None) -> dict[str, str]:
+    """Add options of their own to choices; what is given both ways is refused."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if name in choices:
+            raise InvalidInput(f"--{name}", value, "is given twice", "leave one of them out")
+    return {**choices, **given}
 
 
 def _sizing(choices: Mapping[str, str]) -> Sizing:
@@ -142,7 +191,7 @@ def run_spec(plan: Plan, market: MarketData, first: date | None, last: date | No
 
     The first session then is the one after the strategy's features have their first value.
     """
-    chosen = named_strategy(plan.strategy, plan.parameters)
+    chosen = plan.built()
     frame = market.frame
     if first is None:
         first = frame.session_of(min(chosen.needs.rows, len(frame) - 1)).date
@@ -159,12 +208,18 @@ def run_spec(plan: Plan, market: MarketData, first: date | None, last: date | No
         last=last or known,
         capital=plan.capital,
         limits=plan.limits,
-        commission=plan.commission,
-        slippage_bps=plan.slippage_bps,
+        commission=plan.costs.commission,
+        slippage_bps=plan.costs.slippage_bps,
         volume_share=plan.volume_share,
         construction=plan.construction,
         timeframe=frame.timeframe,
         data=market.label,
+        strategy_sha256=plan.sha256,
+        slippage=plan.costs.slippage,
+        fees=plan.costs.fees,
+        impact=plan.costs.impact,
+        borrow=plan.costs.borrow,
+        margin=plan.costs.margin,
     )
 
 
@@ -186,6 +241,13 @@ def day(text: str | None, option: str) -> date | None:
         raise InvalidInput(option, text, "is not a date", "write it as 2020-08-31") from None
 
 
+def detail_of(text: str | None) -> Timeframe | None:
+    """Read which finer bars orders fill on."""
+    if text not in (None, Timeframe.MINUTE):
+        raise UnknownName("--detail", str(text), [Timeframe.MINUTE])
+    return None if text is None else Timeframe(text)
+
+
 def pairs(texts: Sequence[str] | None) -> dict[str, str]:
     """Read `name=value` pairs."""
     found: dict[str, str] = {}
@@ -200,6 +262,23 @@ def pairs(texts: Sequence[str] | None) -> dict[str, str]:
 def symbols_of(texts: Sequence[str] | None) -> tuple[str, ...]:
     """Read symbols given one by one, or apart by spaces or commas."""
     return tuple(word for text in texts or () for word in re.split(r"[,\s]+", text) if word)
+
+
+def command_of(run: Callable[[Any], None], asked: type) -> Callable[..., None]:
+    """Return a command whose options are the fields of the one object that `run` takes.
+
+    A command's options are read off its signature, and some have more than a signature should.
+    """
+
+    def command(**given: object) -> None:
+        run(asked(**given))
+
+    kinds = get_type_hints(asked, include_extras=True)
+    fields = inspect.signature(asked).parameters.values()
+    shown = inspect.Signature([one.replace(annotation=kinds[one.name]) for one in fields])
+    command.__doc__ = run.__doc__
+    command.__signature__ = shown  # type: ignore[attr-defined]
+    return command
 
 
 def code_revision() -> str:

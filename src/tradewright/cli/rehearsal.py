@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
+
+from pydantic import SecretStr
 
 from tradewright.backtest.backtest import Backtest
 from tradewright.backtest.parity import PaperSide
@@ -19,7 +21,7 @@ from tradewright.engine.run import rows_of
 from tradewright.engine.runner import KILL_SWITCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tradewright.bootstrap import Databases, Settings, Stores
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from tradewright.engine.run import RunSpec
 
 PAPER_SESSIONS: Final = 5
+PAPER_LOG: Final = "paper"
 KEY: Final = "rehearsal-key"
 SECRET: Final = "rehearsal-secret"  # noqa: S105 - of an exchange on this machine alone
 
@@ -39,7 +42,8 @@ def exchange_arguments(spec: RunSpec, market: MarketData, folder: Path | None) -
         *("--from", spec.first.isoformat(), "--to", spec.last.isoformat()),
         *("--timeframe", spec.timeframe.value, "--port", "0", "--speed", "step"),
         *("--cash", str(spec.capital), "--leverage", str(spec.limits.leverage)),
-        *("--commission", spec.commission, "--slippage-bps", str(spec.slippage_bps)),
+        *("--commission", spec.commission, "--slippage", spec.slippage),
+        *("--slippage-bps", str(spec.slippage_bps), "--fees", spec.fees, "--impact", spec.impact),
         *("--key", KEY, "--secret", SECRET),
     ]
     for symbol in market.frame.instruments:
@@ -106,7 +110,7 @@ def trade_steps(
     with steps.step("exchange", "Start the rehearsal exchange"):
         exchange.address()
     title = f"Trade the last {PAPER_SESSIONS} sessions on paper and reconcile"
-    with steps.step("paper", title) as progress:
+    with steps.step("paper", title) as progress, _kept_log(settings):
         return asyncio.run(
             trade_sessions(
                 spec,
@@ -116,6 +120,32 @@ def trade_steps(
                 progress=progress,
             )
         )
+
+
+@contextmanager
+def _kept_log(settings: Settings) -> Iterator[None]:
+    # Beside the logs of services, where `tradewright logs paper` finds it, and so does promtail.
+    from tradewright.ops import metrics
+    from tradewright.ops.crew import open_log
+    from tradewright.ops.logging import configure_logging, release_logging
+    from tradewright.ops.redaction import Redactor
+
+    log = settings.state_dir / "logs" / f"{PAPER_LOG}.log"
+    given = [value for _, value in settings if isinstance(value, SecretStr)]
+    redactor = Redactor(secret.get_secret_value() for secret in given)
+    with os.fdopen(open_log(log), "a", encoding="utf-8") as stream:
+        configure_logging(
+            PAPER_LOG,
+            settings.log_level,
+            stream=stream,
+            secrets=redactor,
+            folder=settings.log_dir,
+        )
+        try:
+            yield
+        finally:
+            release_logging()
+            metrics.write(log.with_suffix(".prom"))
 
 
 def rehearsal_name(spec: RunSpec) -> str:

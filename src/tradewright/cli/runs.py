@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tradewright.backtest.report.comparison import compare_runs, comparison_page, same
-from tradewright.backtest.report.kept import kept_run, kept_runs
+from tradewright.backtest.report.kept import KeptStrategy, Since, kept_run, kept_runs
 from tradewright.backtest.report.markdown import comparison_markdown, run_markdown
 from tradewright.backtest.report.page import write_text
 from tradewright.bootstrap import load_settings
@@ -67,13 +67,14 @@ def list_(
 
 @runs.command("show")
 def show(run: Run = "latest", *, as_json: AsJson = False) -> None:
-    """Show a run's summary and where its folder is."""
+    """Show a run's summary, where its folder is, and the file of a strategy of your own."""
     kept = kept_run(load_settings().runs_dir, run)
     body: Body = dict(kept.body("summary.json"))
     if as_json:
-        show_json(body)
+        show_json({**body, **_own(kept.strategy())})
         return
     show_summary(body, f"{body['strategy']} over {body['label']}")
+    _tell(kept.strategy())
     show_line(f"folder: {kept.path}")
     show_line(f"report: {kept.path / 'report.html'}")
 
@@ -84,9 +85,11 @@ def show_report(run: Run = "latest", *, as_json: AsJson = False) -> None:
     kept = kept_run(load_settings().runs_dir, run)
     if as_json:
         summary, statistics = kept.body("summary.json"), kept.body("statistics.json")
-        show_json({"summary": dict(summary), "statistics": dict(statistics)})
+        body: Body = {"summary": dict(summary), "statistics": dict(statistics)}
+        show_json({**body, **_own(kept.strategy())})
         return
     show_line(run_markdown(kept))
+    _tell(kept.strategy())
     show_line(f"report: {kept.path / 'report.html'}")
 
 
@@ -117,6 +120,31 @@ def compare(
         show_line(text)
         show_line(f"report: {folder / 'compare.html'}")
     raise typer.Exit(0 if same(known) else 1)
+
+
+def _own(strategy: KeptStrategy | None) -> Body:
+    if strategy is None:
+        return {}
+    return {
+        "strategy_file": {
+            "path": str(strategy.path),
+            "sha256": strategy.sha256,
+            "kept": str(strategy.kept),
+            "since": strategy.since.value,
+        }
+    }
+
+
+def _tell(strategy: KeptStrategy | None) -> None:
+    if strategy is None:
+        return
+    show_line(f"strategy: {strategy.path}, kept as it was run: {strategy.kept}")
+    told = {Since.CHANGED: "has changed since this run", Since.GONE: "is no longer there"}
+    if strategy.since in told:
+        show_line(
+            f"mind: {strategy.path} {told[strategy.since]}; "
+            f"what was run is --strategy {strategy.again}"
+        )
 
 
 def _folder(path: Path) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,13 +18,22 @@ from rich.table import Table
 from tradewright.core.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tradewright.backtest.parity import PaperSide
     from tradewright.core.records import JsonValue
 
 _PROMISES = ("parity", "reconciled", "equal")
-_PERCENT = ("total_return", "cagr", "volatility", "max_drawdown")
+_PERCENT = ("total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "turnover")
+_DOLLARS = ("capital", "final_equity", "cash", "fees", "dividends", "financing")
+
+
+class Told(Protocol):
+    """Takes how much is done, how much there is if it is known, and a note for people."""
+
+    def __call__(self, done: int, total: int | None, note: str = "") -> None:
+        """Show it."""
+        ...
 
 
 class Steps:
@@ -40,7 +50,7 @@ class Steps:
         self._console.print(text, highlight=False)
 
     @contextmanager
-    def step(self, name: str, title: str) -> Iterator[Callable[[int, int], None]]:
+    def step(self, name: str, title: str) -> Iterator[Told]:
         """Run a step; what is yielded takes how much is done and how much there is."""
         progress = Progress(
             SpinnerColumn(),
@@ -51,10 +61,17 @@ class Steps:
             transient=True,
         )
         began = self._clock.monotonic()
-        # Where nobody watches, a bar that moves is a blank line and no more.
-        with progress if self._console.is_interactive else nullcontext():
+        # Where nobody watches, a bar that moves is a blank line and no more; a notebook says that
+        # it has colours, and would keep every frame of it.
+        watched = self._console.is_interactive and self._console.file.isatty()
+        with progress if watched else nullcontext():
             task = progress.add_task(title, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+            def tell(done: int, total: int | None, note: str = "") -> None:
+                shown = f"{title} [dim]{escape(note)}[/]" if note else title
+                progress.update(task, completed=done, total=total, description=shown)
+
+            yield tell
         spent = self._clock.monotonic() - began
         self.seconds[name] = self.seconds.get(name, 0.0) + spent
         self.say(f"[green]✓[/] {title} [dim]{spent:.1f} s[/]")
@@ -86,6 +103,8 @@ def _text(key: str, value: JsonValue) -> str:
         return "[bold red]NO[/]" if key in _PROMISES else "no"
     if isinstance(value, float):
         return f"{value:.2%}" if key in _PERCENT else f"{value:,.3f}"
+    if isinstance(value, str) and key in _DOLLARS:
+        return f"{Decimal(value):,.2f}"
     if isinstance(value, dict):
         return escape(", ".join(f"{name} {one}" for name, one in value.items())) or "none"
     return "–" if value is None else escape(str(value))

@@ -17,6 +17,7 @@ TradewrightError
 │   └── VenueRejected(code)                              do not
 ├── SafetyError                      state of a switch cannot be known: act as if engaged
 │   └── LimiterUnavailable           how often was asked cannot be known: refuse what adds risk
+├── WorkError                        work handed to other processes came to nothing
 ├── PeerError                        one of our own services did not do what was asked
 │   ├── PeerUnavailable              no readable answer: it may or may not have been done
 │   └── PeerRefused(code)            it was understood and refused
@@ -49,6 +50,10 @@ class ConfigError(TradewrightError):
         self.what = what
         self.remedy = remedy
         super().__init__(f"{what}; {remedy}" if remedy else what)
+
+
+class ReloadRefused(ConfigError):
+    """Settings were to be read anew and cannot be taken up; those in force stay."""
 
 
 class InvalidInput(TradewrightError, ValueError):
@@ -189,6 +194,16 @@ class SafetyError(TradewrightError):
 
 class LimiterUnavailable(SafetyError):
     """How often was asked cannot be known, so what adds risk is refused."""
+
+
+class WorkError(TradewrightError):
+    """Work that was handed to other processes came to nothing."""
+
+    def __init__(self, where: str, what: str) -> None:
+        """Name `where` it was done and say `what` went wrong."""
+        self.where = where
+        self.what = what
+        super().__init__(f"{where}: {what}")
 
 
 class PeerError(TradewrightError):

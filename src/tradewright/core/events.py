@@ -301,6 +301,16 @@ class CashMoved:
 
 
 @frozen
+class FinancingCharged:
+    """Borrowed shares or borrowed cash cost `amount`, which is paid: a cost, not a withdrawal."""
+
+    amount: Money
+    at: datetime
+    reason: str
+    seq: int = 0
+
+
+@frozen
 class SwitchChanged:
     """The kill switch of `scope` was read: clear, engaged, or unreadable (None)."""
 
@@ -347,7 +357,7 @@ OrderEvent: TypeAlias = (
     | Failed
     | FillReversed
 )
-BookEvent: TypeAlias = SplitApplied | DividendPaid | Delisted | CashMoved
+BookEvent: TypeAlias = SplitApplied | DividendPaid | Delisted | CashMoved | FinancingCharged
 MarketEvent: TypeAlias = (
     BarOpened
     | BarClosed

@@ -53,8 +53,8 @@ def from_nanos(nanos: int) -> datetime:
 
 @lru_cache(maxsize=65536)
 def to_decimal(value: float) -> Decimal:
-    """Turn a column's number into the shortest decimal that means the same number."""
-    return Decimal(repr(value))
+    """Turn a number, numpy's too, into the shortest decimal that means the same number."""
+    return Decimal(repr(float(value)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +99,8 @@ class BarFrame:
             object.__setattr__(self, name, times)
         if np.any(np.diff(self.end) <= 0):
             raise InvalidInput("end", self.timeframe, "rows are not in order of time")
+        if np.any(self.session[1:] < self.session[:-1]):
+            raise InvalidInput("session", self.timeframe, "rows are not in order of session")
         if len(set(self.instruments)) != len(self.instruments):
             raise InvalidInput("instruments", self.instruments, "are not unique")
         index = {instrument: i for i, instrument in enumerate(self.instruments)}

@@ -91,6 +91,7 @@ _KEPT: tuple[type, ...] = (
     events.DividendPaid,
     events.Delisted,
     events.CashMoved,
+    events.FinancingCharged,
     events.SwitchChanged,
     events.VenueChanged,
     events.TradabilityChanged,

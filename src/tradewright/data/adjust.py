@@ -7,8 +7,8 @@ the close before its ex-date: where a split falls on the same day, to the old sh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,24 @@ from tradewright.core.frames import BarFrame, FloatArray, IntArray
 from tradewright.core.market import CashDividend, CorporateAction, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from tradewright.core.ids import InstrumentId
+
+
+class Points(NamedTuple):
+    """Something that happened to instruments: dates as ordinals, columns, and a number of each."""
+
+    ordinal: IntArray
+    column: IntArray
+    value: FloatArray
+
+
+class Factors(NamedTuple):
+    """Factors at places of a frame, counted along its rows: each place once, in order."""
+
+    place: IntArray
+    factor: FloatArray
 
 
 def growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatArray:
@@ -38,11 +55,49 @@ def growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatArray:
     Raises:
         QualityFailure: A dividend is not below the close before it.
     """
-    factors = _split_factors(frame, splits := _placed(frame, actions, Split))
-    paid = _placed(frame, actions, CashDividend)
-    if paid.actions:
-        _reinvest(frame, factors, paid, splits)
-    return np.cumprod(factors, axis=0, dtype=np.float64)
+    return _grown(frame, growth_factors(frame, _splits(frame, actions), _dividends(frame, actions)))
+
+
+def growth_factors(frame: BarFrame, splits: Points, paid: Points) -> Factors:
+    """By what `growth` is multiplied, and where: what it is made of.
+
+    Raises:
+        QualityFailure: A dividend is not below the close before it.
+    """
+    known, due = _placed(frame, splits), _placed(frame, paid)
+    places, factors = known.place, known.value
+    if len(due.place):
+        paid_places, reinvested = _reinvested(frame, due, known)
+        # Splits first: what falls on one place is multiplied in that order.
+        places = np.concatenate((places, paid_places))
+        factors = np.concatenate((factors, reinvested))
+    return _factors(places, factors)
+
+
+def _splits(frame: BarFrame, actions: Sequence[CorporateAction]) -> Points:
+    columns = {name: column for column, name in enumerate(frame.instruments)}
+    known = [a for a in actions if isinstance(a, Split) and a.instrument in columns]
+    return _points(known, columns, [float(a.ratio) for a in known])
+
+
+def _dividends(frame: BarFrame, actions: Sequence[CorporateAction]) -> Points:
+    columns = {name: column for column, name in enumerate(frame.instruments)}
+    known = [a for a in actions if isinstance(a, CashDividend) and a.instrument in columns]
+    # Few amounts are paid often: to look one up is quicker than to convert it.
+    amounts = {amount: float(amount) for amount in dict.fromkeys([a.amount for a in known])}
+    return _points(known, columns, [amounts[a.amount] for a in known])
+
+
+def _points(
+    actions: Sequence[Split | CashDividend],
+    columns: Mapping[InstrumentId, int],
+    values: Sequence[float],
+) -> Points:
+    return Points(
+        np.array([a.ex_date.toordinal() for a in actions], dtype=np.int64),
+        np.array([columns[a.instrument] for a in actions], dtype=np.int64),
+        np.array(values, dtype=np.float64),
+    )
 
 
 def split_growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatArray:
@@ -51,9 +106,13 @@ def split_growth(frame: BarFrame, actions: Sequence[CorporateAction]) -> FloatAr
     Returns:
         Shares per share at the first row, shape (rows, instruments), never NaN.
     """
-    return np.cumprod(
-        _split_factors(frame, _placed(frame, actions, Split)), axis=0, dtype=np.float64
-    )
+    return _grown(frame, split_factors(frame, _splits(frame, actions)))
+
+
+def split_factors(frame: BarFrame, splits: Points) -> Factors:
+    """By what `split_growth` is multiplied, and where."""
+    placed = _placed(frame, splits)
+    return _factors(placed.place, placed.value)
 
 
 def adjusted(prices: FloatArray, growth: FloatArray, row: int = -1) -> FloatArray:
@@ -77,46 +136,51 @@ def adjusted_shares(shares: FloatArray, split_growth: FloatArray, row: int = -1)
     return np.asarray(shares * (split_growth[row] / split_growth))
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """Actions in order of date, with the row and column of each."""
-
-    actions: tuple[Split | CashDividend, ...]
-    row: IntArray
-    column: IntArray
+class _Placed(NamedTuple):
+    # In order of date, and where each takes effect.
+    ordinal: IntArray
+    place: IntArray
+    value: FloatArray
 
 
-def _placed(
-    frame: BarFrame, actions: Sequence[CorporateAction], kind: type[Split | CashDividend]
-) -> _Placed:
-    chosen = [a for a in actions if isinstance(a, kind) and a.instrument in frame]
-    if not chosen or not len(frame):
-        nothing = np.zeros(0, dtype=np.int64)
-        return _Placed((), nothing, nothing)
-    ordinals = np.fromiter((a.ex_date.toordinal() for a in chosen), np.int64, len(chosen))
-    days = np.array([s.date.toordinal() for s in frame.sessions])[frame.session]
-    rows = np.searchsorted(days, ordinals)
-    columns = np.array([frame.index(a.instrument) for a in chosen], dtype=np.int64)
-    order = np.argsort(ordinals, kind="stable")
+def _placed(frame: BarFrame, points: Points) -> _Placed:
+    days = np.array([s.date.toordinal() for s in frame.sessions], dtype=np.int64)
+    rows = np.searchsorted(frame.session, np.searchsorted(days, points.ordinal))
+    order = np.argsort(points.ordinal, kind="stable")
     order = order[(rows[order] > 0) & (rows[order] < len(frame))]
-    return _Placed(tuple(chosen[i] for i in order.tolist()), rows[order], columns[order])
+    places = rows[order] * len(frame.instruments) + points.column[order]
+    return _Placed(points.ordinal[order], places, points.value[order])
 
 
-def _split_factors(frame: BarFrame, splits: _Placed) -> FloatArray:
-    factors = np.ones(frame.close.shape)
-    ratios = [float(a.ratio) for a in splits.actions if isinstance(a, Split)]
-    np.multiply.at(factors, (splits.row, splits.column), np.array(ratios))
-    return factors
+def _factors(places: IntArray, factors: FloatArray) -> Factors:
+    unique, which = np.unique(places, return_inverse=True)
+    combined = np.ones(len(unique))
+    np.multiply.at(combined, which, factors)
+    return Factors(unique, combined)
 
 
-def _reinvest(frame: BarFrame, factors: FloatArray, paid: _Placed, splits: _Placed) -> None:
-    amounts = np.array([float(a.amount) for a in paid.actions if isinstance(a, CashDividend)])
-    amounts *= _shares_at_close(paid, splits)
+def _grown(frame: BarFrame, factors: Factors) -> FloatArray:
+    # The running product of each column. Few rows have a factor: those between are as before.
+    count = len(frame.instruments)
+    rows, columns = np.divmod(factors.place, max(count, 1))
+    now, result = np.ones(count), np.empty(frame.close.shape)
+    bounds = [*np.flatnonzero(np.diff(rows, prepend=-1)).tolist(), len(rows)]
+    done = 0
+    for start, stop in itertools.pairwise(bounds):
+        row = rows.item(start)
+        result[done:row] = now
+        now[columns[start:stop]] *= factors.factor[start:stop]
+        done = row
+    result[done:] = now
+    return result
+
+
+def _reinvested(frame: BarFrame, paid: _Placed, splits: _Placed) -> tuple[IntArray, FloatArray]:
+    amounts = paid.value * _shares_at_close(paid, splits)
     # Several dividends of one row are one dividend: each refers to the same close.
-    places = paid.row * len(frame.instruments) + paid.column
-    unique, place = np.unique(places, return_inverse=True)
-    rows, columns = np.divmod(unique, len(frame.instruments))
-    yields = np.bincount(place, weights=amounts) / _last_close(frame, factors, rows, columns)
+    places, which = np.unique(paid.place, return_inverse=True)
+    rows, columns = np.divmod(places, len(frame.instruments))
+    yields = np.bincount(which, weights=amounts) / _last_close(frame, splits, rows, columns)
     if np.any(yields >= 1):
         worst = int(np.argmax(yields >= 1))
         raise QualityFailure(
@@ -124,32 +188,27 @@ def _reinvest(frame: BarFrame, factors: FloatArray, paid: _Placed, splits: _Plac
             f"a dividend is {yields[worst]:.0%} of the close before it",
             "correct the dividend or the close",
         )
-    factors[rows, columns] *= 1 / (1 - np.where(np.isnan(yields), 0.0, yields))
+    return places, 1 / (1 - np.where(np.isnan(yields), 0.0, yields))
 
 
 def _shares_at_close(paid: _Placed, splits: _Placed) -> FloatArray:
     # Where a split and a dividend take effect on one row but the split's date was earlier, the
     # dividend is that of more shares than the close before the row.
-    shares = np.ones(len(paid.actions))
-    cells = set(zip(splits.row.tolist(), splits.column.tolist(), strict=True))
-    for i, cell in enumerate(zip(paid.row.tolist(), paid.column.tolist(), strict=True)):
-        if cell not in cells:
-            continue
-        here = np.flatnonzero((splits.row == cell[0]) & (splits.column == cell[1]))
-        for split in (splits.actions[j] for j in here.tolist()):
-            if isinstance(split, Split) and split.ex_date < paid.actions[i].ex_date:
-                shares[i] *= float(split.ratio)
+    shares = np.ones(len(paid.place))
+    for i in np.flatnonzero(np.isin(splits.place, paid.place)).tolist():
+        later = (paid.place == splits.place[i]) & (splits.ordinal[i] < paid.ordinal)
+        shares[later] *= splits.value[i]
     return shares
 
 
-def _last_close(
-    frame: BarFrame, factors: FloatArray, rows: IntArray, columns: IntArray
-) -> FloatArray:
+def _last_close(frame: BarFrame, splits: _Placed, rows: IntArray, columns: IntArray) -> FloatArray:
     # Of a share as it is after the splits up to the row before.
     closes = frame.close[rows - 1, columns].copy()
+    at, of = np.divmod(splits.place, len(frame.instruments))
     for i in np.flatnonzero(np.isnan(closes)).tolist():
         row, column = rows[i], columns[i]
-        seen = np.flatnonzero(~np.isnan(frame.close[:row, column]))
-        if seen.size:
-            closes[i] = frame.close[seen[-1], column] / factors[seen[-1] + 1 : row, column].prod()
+        last = frame.last_price(int(row) - 1, int(column))
+        if last is not None:
+            since = (of == column) & (at > last[1]) & (at < row)
+            closes[i] = frame.close[last[1], column] / splits.value[since].prod()
     return closes

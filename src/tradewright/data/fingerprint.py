@@ -25,19 +25,27 @@ if TYPE_CHECKING:
 _TIMES: Final = ("start", "end", "known_at", "session")
 
 
-def data_hash(frame: BarFrame, actions: Sequence[CorporateAction]) -> str:
-    """Return the SHA-256 over a frame's columns and its corporate actions in any order."""
+def data_hash(
+    frame: BarFrame, actions: Sequence[CorporateAction], detail: BarFrame | None = None
+) -> str:
+    """Return the SHA-256 over a frame's columns and its corporate actions in any order.
+
+    Finer bars beside the frame count too, where they are given.
+    """
     digest = hashlib.sha256()
-    sessions = [
-        [s.date.isoformat(), s.open.isoformat(), s.close.isoformat()] for s in frame.sessions
-    ]
     happened = sorted(json.dumps([type(a).__name__, to_body(a)]) for a in actions)
-    head = [frame.timeframe.value, list(frame.instruments), len(frame), sessions]
-    digest.update(json.dumps([*head, happened], sort_keys=True).encode())
-    for name in _TIMES:
-        digest.update(np.ascontiguousarray(getattr(frame, name), dtype="<i8").data)
-    for name in FIELDS:
-        digest.update(_plain(getattr(frame, name)).data)
+    for bars, rest in ((frame, [happened]), (detail, [])):
+        if bars is None:
+            continue
+        sessions = [
+            [s.date.isoformat(), s.open.isoformat(), s.close.isoformat()] for s in bars.sessions
+        ]
+        head = [bars.timeframe.value, list(bars.instruments), len(bars), sessions]
+        digest.update(json.dumps([*head, *rest], sort_keys=True).encode())
+        for name in _TIMES:
+            digest.update(np.ascontiguousarray(getattr(bars, name), dtype="<i8").data)
+        for name in FIELDS:
+            digest.update(_plain(getattr(bars, name)).data)
     return digest.hexdigest()
 
 

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from tradewright.core.instrument import Instrument
     from tradewright.core.market import CorporateAction
     from tradewright.core.session import Calendar
+    from tradewright.data.detail import Detail
 
 
 @dataclass(frozen=True, slots=True)
 class MarketData:
     """A market as loaded: bars, what they are bars of, what happened to them, and when it opens.
 
-    `label` says where it comes from, and whether it is simulated, wherever it is shown.
+    `label` says where it comes from, and whether it is simulated, wherever it is shown. `detail`
+    are finer bars of the same, where orders fill on those (see `data.detail`).
     """
 
     frame: BarFrame
@@ -41,6 +43,7 @@ class MarketData:
     calendar: Calendar
     label: str
     simulated: bool = False
+    detail: Detail | None = None
 
 
 _PRICES = ("open", "high", "low", "close")

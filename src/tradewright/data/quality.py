@@ -40,7 +40,10 @@ class Severity(StrEnum):
 
 
 class Rule(StrEnum):
-    """The closed list of rules, in the order in which they are tried."""
+    """The closed list of rules, in the order in which they are tried.
+
+    Those of detail are tried by `data.detail`, where fills are on finer bars.
+    """
 
     INCOMPLETE_BAR = "incomplete_bar"
     NON_POSITIVE_PRICE = "non_positive_price"
@@ -53,6 +56,13 @@ class Rule(StrEnum):
     MISSING_SESSIONS = "missing_sessions"
     PRICE_JUMP = "price_jump"
     ZERO_VOLUME = "zero_volume"
+    DETAIL_PRICES = "detail_prices"
+    DETAIL_OPEN = "detail_open"
+    DETAIL_HIGH = "detail_high"
+    DETAIL_LOW = "detail_low"
+    DETAIL_CLOSE = "detail_close"
+    DETAIL_VOLUME = "detail_volume"
+    DETAIL_ALONE = "detail_alone"
 
     @property
     def severity(self) -> Severity:
@@ -70,8 +80,21 @@ class Rule(StrEnum):
         return _TEXTS[self][1]
 
 
-_WARNINGS = frozenset({Rule.MISSING_SESSIONS, Rule.PRICE_JUMP, Rule.ZERO_VOLUME})
+_WARNINGS = frozenset(
+    {
+        Rule.MISSING_SESSIONS,
+        Rule.PRICE_JUMP,
+        Rule.ZERO_VOLUME,
+        Rule.DETAIL_OPEN,
+        Rule.DETAIL_HIGH,
+        Rule.DETAIL_LOW,
+        Rule.DETAIL_CLOSE,
+        Rule.DETAIL_VOLUME,
+        Rule.DETAIL_ALONE,
+    }
+)
 _MEND_BAR = "correct or remove the bar and read again"
+_MEND_DETAIL = "look which of the two is right, and import that one again"
 _TEXTS: Mapping[Rule, tuple[str, str]] = {
     Rule.INCOMPLETE_BAR: ("{value:.0f} of the bar's 5 numbers are missing or no number", _MEND_BAR),
     Rule.NON_POSITIVE_PRICE: ("a price is {value:g}, not above 0", _MEND_BAR),
@@ -96,6 +119,16 @@ _TEXTS: Mapping[Rule, tuple[str, str]] = {
         "look whether a split is missing or the price is wrong",
     ),
     Rule.ZERO_VOLUME: ("has prices but no volume", "look whether the volume is missing"),
+    Rule.DETAIL_PRICES: (
+        "its finer bars close at {value:g} times its close and share no price with it",
+        "import both raw: one of them is adjusted for splits, or is of something else",
+    ),
+    Rule.DETAIL_OPEN: ("the open of its finer bars lies {value:+g} off its own", _MEND_DETAIL),
+    Rule.DETAIL_HIGH: ("the high of its finer bars lies {value:+g} off its own", _MEND_DETAIL),
+    Rule.DETAIL_LOW: ("the low of its finer bars lies {value:+g} off its own", _MEND_DETAIL),
+    Rule.DETAIL_CLOSE: ("the close of its finer bars lies {value:+g} off its own", _MEND_DETAIL),
+    Rule.DETAIL_VOLUME: ("its finer bars hold {value:.1%} of its volume", _MEND_DETAIL),
+    Rule.DETAIL_ALONE: ("has {value:.0f} finer bars and is absent itself", _MEND_DETAIL),
 }
 
 
@@ -154,7 +187,7 @@ def inspect(
     jump: float = 0.5,
     extended: bool = False,
 ) -> QualityReport:
-    """Try every rule on a frame.
+    """Try every rule on a frame, save those that need finer bars beside it.
 
     Args:
         frame: Raw bars.

@@ -7,7 +7,7 @@ follow both. After a crash the journal is the truth, and the tables are brought 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tradewright.core.decisions import Approved, Refusal
 from tradewright.core.events import (
@@ -16,24 +16,44 @@ from tradewright.core.events import (
     Delisted,
     DividendPaid,
     Filled,
+    FinancingCharged,
     Record,
     SplitApplied,
     Submit,
 )
+from tradewright.core.frozen import frozen
 from tradewright.core.orders import OrderStatus
 from tradewright.core.records import note, recall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from tradewright.core.events import BookEvent, Command, Event
-    from tradewright.core.orders import OrderEventKind
+    from tradewright.core.orders import OrderEventKind, OrderState
     from tradewright.engine.engine import Engine
     from tradewright.execution.reconcile import Difference
     from tradewright.ports import Broker, Clock, Journal, OrderStore, StateStore
 
-BOOK_EVENTS: Final = (SplitApplied, DividendPaid, Delisted, CashMoved)
+BOOK_EVENTS: Final = (SplitApplied, DividendPaid, Delisted, CashMoved, FinancingCharged)
+
+
+@frozen
+class Compared:
+    """Both books were compared: how often they differed, and how long it took."""
+
+    at: datetime
+    differences: int
+    seconds: float
+
+
+Told: TypeAlias = "Event | Alert | Refusal | Compared"
+Hear: TypeAlias = "Callable[[Told, OrderState | None], None]"
+"""Told what happens as it happens, with the order that it is about as it stands after."""
+
+
+def _ignore(_told: Told, _state: OrderState | None) -> None:
+    return
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +65,7 @@ class Ports:
     orders: OrderStore
     switches: StateStore
     clock: Clock
+    hear: Hear = _ignore
 
 
 @dataclass(slots=True)
@@ -88,7 +109,10 @@ class Chronicle:
             if isinstance(command, Submit | Record)
         ]
         self.tell(commands)
-        self.outcome.refusals.extend(one for one in kept if isinstance(one, Refusal))
+        refused = [one for one in kept if isinstance(one, Refusal)]
+        self.outcome.refusals.extend(refused)
+        for one in refused:
+            self._ports.hear(one, None)
         if kept:
             notes = [note(one, actor=self._actor) for one in kept]
             await self._ports.journal.append(notes)
@@ -102,7 +126,9 @@ class Chronicle:
         before = states.get(event.order) if kind is not None else None  # type: ignore[union-attr]
         await self._ports.journal.append([note(event, actor=self._actor)])
         self._note_booked(event)
-        self.tell(self.engine.handle(event))
+        commands = self.engine.handle(event)
+        self._ports.hear(event, states.get(event.order) if kind is not None else None)  # type: ignore[union-attr]
+        self.tell(commands)
         if before is not None and (after := states[before.order.id]) is not before:
             if isinstance(event, Filled):
                 await self._ports.orders.add_fill(event.fill)
@@ -124,11 +150,27 @@ class Chronicle:
 
     def tell(self, commands: Sequence[Command]) -> None:
         """Pass on the alerts among commands."""
-        self.outcome.alerts.extend(c for c in commands if isinstance(c, Alert))
+        for command in commands:
+            if isinstance(command, Alert):
+                self._tell(command)
 
     def alert(self, code: str, message: str) -> None:
         """Tell people."""
-        self.outcome.alerts.append(Alert(code, message, self._ports.clock.now()))
+        self._tell(Alert(code, message, self._ports.clock.now()))
+
+    def pass_on(self, event: Event) -> None:
+        """Let the engine live through what needs no record."""
+        self._ports.hear(event, None)
+        self.tell(self.engine.handle(event))
+
+    def compared(self, found: tuple[Difference, ...], seconds: float) -> None:
+        """Note where the books differ; `seconds` is how long it took to know."""
+        self.outcome.differences = found
+        self._ports.hear(Compared(self._ports.clock.now(), len(found), seconds), None)
+
+    def _tell(self, alert: Alert) -> None:
+        self.outcome.alerts.append(alert)
+        self._ports.hear(alert, None)
 
     def _recall(self, fact: object) -> None:
         if isinstance(fact, Approved):
@@ -140,7 +182,9 @@ class Chronicle:
             self.decided = max(self.decided or fact.at, fact.at)
         else:
             self._note_booked(fact)
-            self.tell(self.engine.handle(fact))  # type: ignore[arg-type]
+            told = self.engine.handle(fact)  # type: ignore[arg-type]
+            # They have been heard before the stop.
+            self.outcome.alerts.extend(one for one in told if isinstance(one, Alert))
 
     def _note_booked(self, event: object) -> None:
         if isinstance(event, BOOK_EVENTS):
@@ -160,5 +204,5 @@ def _subject(event: BookEvent) -> str:
             return event.dividend.instrument
         case Delisted():
             return event.delisting.instrument
-        case CashMoved():
+        case CashMoved() | FinancingCharged():
             return event.reason

@@ -20,6 +20,7 @@ from tradewright.core.events import (
     CashMoved,
     Delisted,
     DividendPaid,
+    FinancingCharged,
     OrderEvent,
     Record,
     SplitApplied,
@@ -64,7 +65,7 @@ _risk_context: Final = maker(RiskContext)
 _submit: Final = maker(Submit)
 _QUIET: Final[tuple[Command, ...]] = ()
 _ORDER_EVENTS: Final = frozenset(get_args(OrderEvent))
-_BOOK_EVENTS: Final = (SplitApplied, DividendPaid, Delisted, CashMoved)
+_BOOK_EVENTS: Final = (SplitApplied, DividendPaid, Delisted, CashMoved, FinancingCharged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +251,16 @@ class Engine:
         exposure = self._marks.now().exposure(others)
         return self.desk.review(order, self._context(order, exposure, at, self._market(at)))
 
-    def fee(self, before: Decimal, quantity: Decimal, price: Decimal) -> Decimal:
-        """Return what our broker takes for a fill, by the same model as everywhere."""
-        return self._rules.commission.fee(before, quantity, price)
+    def fee(
+        self,
+        before: Decimal,
+        quantity: Decimal,
+        price: Decimal,
+        side: Side | None = None,
+        at: datetime | None = None,
+    ) -> Decimal:
+        """Return what a fill is charged, by the same model as everywhere."""
+        return self._rules.commission.fee(before, quantity, price, side, at)
 
     def equity(self) -> Decimal | None:
         """Cash and positions at the last prices; None while a price is missing."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from tradewright.execution.desk import Desk
 from tradewright.execution.venue import VenueModel
 from tradewright.features.volatility import volatility
 from tradewright.portfolio.construct import Construction
-from tradewright.portfolio.costs import BasisPoints, TradingCosts, commission
+from tradewright.portfolio.costs import CostNames, TradingCosts
 from tradewright.portfolio.ledger import Ledger
 from tradewright.risk.gate import PreTradeGate
 from tradewright.risk.limits import Limits
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from tradewright.data.history import MarketData
     from tradewright.strategies.strategy import Strategy
 
+_FINER: Final = (Timeframe.MINUTE, Timeframe.DAY)
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
@@ -45,6 +48,7 @@ class RunSpec:
 
     `first` and `last` are the dates of the first and last session in which orders may trade;
     the strategy is first asked at the close before `first` and last at the close before `last`.
+    Where `strategy` is a file and `strategy_sha256` is given, no other text of it is run.
     """
 
     strategy: str
@@ -59,13 +63,27 @@ class RunSpec:
     construction: Construction = field(default_factory=Construction)
     timeframe: Timeframe = Timeframe.DAY
     data: str = ""
+    strategy_sha256: str = ""
+    detail: Timeframe | None = None
+    """The finer bars that orders fill on, None where that are the bars that are decided on."""
+    slippage: str = "fixed"
+    """As in `portfolio.costs.names`, as are those below; `slippage_bps` are those of `fixed`."""
+    fees: str = "none"
+    impact: str = "none"
+    borrow: str = "none"
+    margin: str = "none"
 
     def __post_init__(self) -> None:
-        """Refuse a run that has no time or no money."""
+        """Refuse a run that has no time or no money, or fills where it cannot."""
         if self.last < self.first:
             raise InvalidInput("last", self.last, f"is before first ({self.first})")
         if self.capital <= 0:
             raise InvalidInput("capital", self.capital, "must be positive")
+        fine = self.detail is None or (self.detail, self.timeframe) == _FINER
+        if not fine:
+            rule = f"does not go with decisions on {self.timeframe} bars"
+            remedy = "orders of daily decisions fill on minute bars; leave it out else"
+            raise InvalidInput("detail", self.detail, rule, remedy)
 
     def body(self) -> Body:
         """Return the spec as JSON-ready values."""
@@ -78,12 +96,27 @@ class RunSpec:
 
     def build_strategy(self) -> Strategy:
         """Return the strategy that the spec names, by its name or by its file."""
-        return named_strategy(self.strategy, self.parameters)
+        return named_strategy(self.strategy, self.parameters, self.strategy_sha256)
 
     def venue_model(self) -> VenueModel:
         """Return the simulated venue's assumptions."""
-        costs = TradingCosts(commission(self.commission), BasisPoints(self.slippage_bps))
-        return VenueModel(costs, self.volume_share)
+        return VenueModel(self.costs(), self.volume_share)
+
+    def cost_names(self) -> CostNames:
+        """Return the names of the cost models."""
+        return CostNames(
+            self.commission,
+            self.slippage,
+            self.slippage_bps,
+            self.fees,
+            self.impact,
+            self.borrow,
+            self.margin,
+        )
+
+    def costs(self) -> TradingCosts:
+        """Return what trading and holding costs."""
+        return self.cost_names().models()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +128,11 @@ class Rows:
 
     first: int
     last: int
+
+    @property
+    def lives(self) -> range:
+        """The rows themselves."""
+        return range(self.first, self.last + 1)
 
     @property
     def decides(self) -> range:
@@ -110,18 +148,16 @@ def rows_of(spec: RunSpec, market: MarketData) -> Rows:
     """
     frame = market.frame
     dates = [session.date for session in frame.sessions]
-    inside = [i for i, day in enumerate(dates) if spec.first <= day <= spec.last]
-    wanted = np.zeros(len(dates), dtype=np.bool_)
-    wanted[inside] = True
-    rows = np.flatnonzero(wanted[frame.session])
-    if not len(rows):
+    span = bisect_left(dates, spec.first), bisect_right(dates, spec.last)
+    first, stop = np.searchsorted(frame.session, span).tolist()
+    if first == stop:
         known = f"{dates[0]}..{dates[-1]}" if dates else "nothing"
         raise MissingData(
             market.label,
             f"no bars between {spec.first} and {spec.last} (there are {known})",
             "choose --from and --to within what is there",
         )
-    first, last = int(rows[0]), int(rows[-1])
+    last = stop - 1
     if first == 0 and last > 0:
         first = 1
     if first == 0:
@@ -146,11 +182,13 @@ def assemble(
     if window:
         features.append(volatility(window))
     history = History(market.frame, market.actions)
+    costs = spec.costs()
+    charged = costs.commission if costs.levies is None else costs
     return Engine(
         chosen,
         Served(history, market.calendar, features),
         market.instruments,
-        Rules(spec.limits, spec.construction, commission(spec.commission)),
+        Rules(spec.limits, spec.construction, charged),
         desk=Desk(PreTradeGate()),
         ledger=Ledger(market.instruments),
         decides=rows.decides,

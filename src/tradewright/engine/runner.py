@@ -130,10 +130,11 @@ class Runner:
 
     async def reconcile(self) -> tuple[Difference, ...]:
         """Compare cash and positions with the venue's; the result stays in `outcome`."""
+        began = self._ports.clock.monotonic()
         account = await in_turn(self._ports.broker.account)
         ledger = self.engine.ledger
         found = differences(ledger.cash, ledger.quantities, account.cash, account.positions)
-        self.outcome.differences = found
+        self.chronicle.compared(found, self._ports.clock.monotonic() - began)
         return found
 
     async def _market(self, event: Event) -> None:
@@ -146,7 +147,7 @@ class Runner:
         elif isinstance(event, BarClosed):
             await self._bar(event)
         else:
-            self.chronicle.tell(self.engine.handle(event))
+            self.chronicle.pass_on(event)
 
     async def _end(self) -> None:
         if self.watch.is_silent:

@@ -93,6 +93,11 @@ class InstantView:
         """Return how many rows have closed since an instant."""
         return self.row - self._served.frame.row_at(at)
 
+    def sessions(self, lookback: int) -> tuple[Session, ...]:
+        """Return the session of each of the last rows, oldest first."""
+        rows = range(max(self.row + 1 - lookback, 0), self.row + 1)
+        return tuple(self._served.frame.session_of(row) for row in rows)
+
     def feature(self, name: str) -> FloatArray:
         """Return a feature's values now."""
         values: FloatArray = self._features[name][self.row]

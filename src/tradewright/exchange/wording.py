@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _HUNDRED: Final = Decimal(100)
 _PLACES: Final = 9
 _NULL: Final = "null"
+_REST: Final = ',"subtag":null,"source":null'
 _NOT_FILLED: Final = '"0","filled_avg_price":null'
 _NOT_ENDED: Final = (
     '"expired_at":null,"canceled_at":null,"failed_at":null,"replaced_at":null,"replaced_by":null,'
@@ -32,7 +33,7 @@ _NOT_ENDED: Final = (
 class Wording:
     """The parts of an order's text that stay, to be put between those that do not."""
 
-    __slots__ = ("_extended", "_head", "_kind", "_names", "_stop", "_submitted", "_trail")
+    __slots__ = ("_extended", "_head", "_kind", "_names", "_plain", "_submitted", "_trail")
 
     def __init__(self, ticket: Ticket) -> None:
         """Put into words what stays of a ticket."""
@@ -54,32 +55,42 @@ class Wording:
             f'"time_in_force":"{order.time_in_force}","limit_price":{_amount(order.limit)},'
             '"stop_price":'
         )
-        self._stop = _amount(order.stop)
         self._extended = f',"extended_hours":{"true" if ticket.extended_hours else "false"},"legs":'
         self._trail = (
             f',"trail_percent":{_amount(None if fraction is None else fraction * _HUNDRED)},'
             f'"trail_price":{_amount(order.trail_price)},"hwm":'
         )
+        # What does not trail has but one text here, and what has no legs another.
+        self._plain = (
+            f'{self._kind}{_amount(order.stop)},"status":',
+            f"{self._extended}{_NULL}{self._trail}{_NULL}{_REST}",
+        )
 
     def text(self, ticket: Ticket, legs: Sequence[str] = ()) -> str:
         """Write the ticket as it stands; `legs` are the texts of the orders that hang on it."""
-        order, stop, best = ticket.order, self._stop, _NULL
-        if order.kind is OrderKind.TRAILING_STOP:
-            stop, best = _amount(_trailing(ticket)), _amount(ticket.watermark)
         filled_at, filled = _NULL, _NOT_FILLED
         if ticket.filled:
             average = number(round(ticket.paid / ticket.filled, _PLACES))
             filled_at = _time(ticket.filled_at)
             filled = f'"{number(ticket.filled)}","filled_avg_price":"{average}"'
         quantity = _NULL if ticket.notional is not None else f'"{number(ticket.quantity)}"'
+        kind, rest = self._plain
+        if legs or ticket.order.kind is OrderKind.TRAILING_STOP:
+            kind, rest = self._fancy(ticket, legs)
         expires = "" if ticket.expires_at is None else f',"expires_at":{_time(ticket.expires_at)}'
         return (
             f"{self._head}{moment(ticket.updated_at)}{self._submitted}{filled_at},"
             f'{_end(ticket)}{self._names}{quantity},"filled_qty":{filled}'
-            f'{self._kind}{stop},"status":{quoted(ticket.status)}'
-            f"{self._extended}{_array(legs)}"
-            f'{self._trail}{best},"subtag":null,"source":null{expires}}}'
+            f"{kind}{quoted(ticket.status)}{rest}{expires}}}"
         )
+
+    def _fancy(self, ticket: Ticket, legs: Sequence[str]) -> tuple[str, str]:
+        stop: Decimal | None = ticket.order.stop
+        best = None
+        if ticket.order.kind is OrderKind.TRAILING_STOP:
+            stop, best = _trailing(ticket), ticket.watermark
+        kind = f'{self._kind}{_amount(stop)},"status":'
+        return kind, f"{self._extended}{_array(legs)}{self._trail}{_amount(best)}{_REST}"
 
 
 def _trailing(ticket: Ticket) -> Decimal | None:

@@ -17,6 +17,7 @@ from tradewright.core.events import (
     Delisted,
     DividendPaid,
     Filled,
+    FinancingCharged,
     Rejected,
     SessionClosed,
     SessionOpened,
@@ -28,6 +29,7 @@ from tradewright.core.orders import OrderEventKind, OrderState, OrderStatus, Tim
 from tradewright.execution.account import SimulatedAccount
 from tradewright.execution.corrections import Break, Reversal, entries, folded, standing
 from tradewright.execution.venue import SimulatedVenue, VenueModel
+from tradewright.portfolio.costs import Backdrop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from tradewright.core.frames import BarFrame
     from tradewright.core.ids import InstrumentId, OrderId
     from tradewright.core.instrument import Instrument
+    from tradewright.core.market import CorporateAction
     from tradewright.core.money import Price, Quantity
     from tradewright.core.orders import Fill, Order
     from tradewright.core.session import Session
@@ -56,10 +59,14 @@ class SimulatedBrokerage(SimulatedAccount):
         leverage: Decimal,
         at: datetime,
         row: int = -1,
+        actions: Sequence[CorporateAction] = (),
     ) -> None:
-        """Open the account after `row` with `cash`; it can pay for `leverage` times its equity."""
+        """Open the account after `row` with `cash`; it can pay for `leverage` times its equity.
+
+        `actions` say through which splits volumes are counted, where costs depend on them.
+        """
         super().__init__(frame, instruments, leverage=leverage, row=row)
-        self._venue = SimulatedVenue(frame, instruments, model)
+        self._venue = SimulatedVenue(frame, instruments, model, Backdrop(frame, actions))
         self.ledger.apply(CashMoved(Money(cash), at, "opening balance"))
         self.orders: dict[OrderId, OrderState] = {}
         self.fills: list[Fill] = []
@@ -134,7 +141,7 @@ class SimulatedBrokerage(SimulatedAccount):
             case Delisted():
                 self.ledger.apply(event)
                 self._breaks.append((len(self.fills), event))
-            case DividendPaid() | CashMoved():
+            case DividendPaid() | CashMoved() | FinancingCharged():
                 self.ledger.apply(event)
             case _:
                 pass

@@ -17,6 +17,7 @@ from tradewright.core.events import Canceled, Filled
 from tradewright.core.money import ZERO
 from tradewright.core.orders import OrderKind, TimeInForce
 from tradewright.execution.working import better, reached, stop_level, within
+from tradewright.portfolio.costs import BasisPoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +65,7 @@ class TapeMatching:
         self._pauses = pauses
         self._execute = execute
         self._end = end
-        self._slip = model.costs.slippage.fill_price
+        self._slip = (model.costs.fixed or BasisPoints(ZERO)).fill_price
         self._taken: dict[tuple[InstrumentId, Side], tuple[Quote, Decimal]] = {}
         self.working: dict[InstrumentId, dict[OrderId, Working]] = defaultdict(dict)
         self.fresh: dict[OrderId, Working] = {}

@@ -8,7 +8,7 @@ trading does not go on over one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tradewright.core.events import Accepted, Canceled, Expired, Filled, Rejected, Reported
 from tradewright.core.ids import inferred_fill_id
@@ -17,12 +17,16 @@ from tradewright.core.orders import Fill, OrderStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from decimal import Decimal
 
     from tradewright.core.events import OrderEvent
     from tradewright.core.ids import FillId, InstrumentId
-    from tradewright.core.orders import OrderState
+    from tradewright.core.orders import OrderState, Side
     from tradewright.core.reports import VenueOrder
+
+Charge: TypeAlias = "Callable[[Decimal, Decimal, Decimal, Side, datetime], Decimal]"
+"""What a fill is charged: filled before, quantity, price, side and time."""
 
 _EARLY: Final = (
     OrderStatus.PENDING_NEW,
@@ -53,7 +57,7 @@ def repairs(
     facts: VenueOrder,
     fills: Sequence[tuple[Fill, Decimal]],
     is_known: Callable[[FillId], bool],
-    fee: Callable[[Decimal, Decimal, Decimal], Decimal],
+    fee: Charge,
 ) -> list[OrderEvent]:
     """Return the events that bring our state of an order to the venue's.
 
@@ -62,7 +66,7 @@ def repairs(
         facts: What the venue says.
         fills: The order's executions as the venue lists them, each with its cumulative.
         is_known: Whether an execution has been booked.
-        fee: The commission for (filled before, quantity, price), for a fill that is inferred.
+        fee: What a fill that is inferred is charged.
     """
     order = state.order.id
     events: list[OrderEvent] = []
@@ -104,7 +108,7 @@ def _inferred(
     facts: VenueOrder,
     filled: Decimal,
     notional: Decimal,
-    fee: Callable[[Decimal, Decimal, Decimal], Decimal],
+    fee: Charge,
 ) -> Filled:
     average = facts.average_price or ZERO
     quantity = facts.filled - filled
@@ -117,7 +121,7 @@ def _inferred(
         order.side,
         Quantity(quantity),
         price,
-        Money(fee(filled, quantity, price)),
+        Money(fee(filled, quantity, price, order.side, facts.updated_at)),
         facts.updated_at,
     )
     return Filled(order.id, facts.updated_at, fill, facts.filled, venue_id=facts.venue_id)

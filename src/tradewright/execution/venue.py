@@ -35,17 +35,19 @@ from tradewright.core.frozen import maker
 from tradewright.core.ids import FillId, VenueOrderId
 from tradewright.core.money import ZERO, Money, Price, Quantity
 from tradewright.core.orders import Fill, OrderKind, Side, TimeInForce
+from tradewright.execution.charging import Charging
 from tradewright.execution.pauses import Pauses
 from tradewright.execution.quotes import TapeMatching, fill_lot
 from tradewright.execution.working import (
     Working,
     better,
+    price_objection,
     reached,
     stop_level,
     trailing,
     within,
 )
-from tradewright.portfolio.costs import TradingCosts
+from tradewright.portfolio.costs import Backdrop, BasisPoints, TradingCosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,13 +98,17 @@ class VenueModel:
     partial_chance: Decimal = ZERO
 
     def __post_init__(self) -> None:
-        """Refuse a share outside (0, 1] and delays into the past."""
+        """Refuse shares outside (0, 1], delays into the past and costs that quotes hold already."""
         if self.volume_share is not None and not 0 < self.volume_share <= 1:
             raise InvalidInput("volume_share", self.volume_share, "must lie in (0, 1]")
         if self.submit_delay < _NO_DELAY or self.cancel_delay < _NO_DELAY:
             raise InvalidInput("delay", self.submit_delay, "must not be negative")
         if not 0 <= self.partial_chance <= 1:
             raise InvalidInput("partial_chance", self.partial_chance, "must lie in [0, 1]")
+        if self.fill_on is FillOn.QUOTES and self.costs.fixed is None:
+            moved = self.costs.impact or self.costs.slippage
+            rule = "does not go with quotes, whose spread is paid already: only fixed slippage does"
+            raise InvalidInput("costs", type(moved).__name__, rule)
 
 
 class SimulatedVenue:
@@ -113,13 +119,19 @@ class SimulatedVenue:
         frame: BarFrame,
         instruments: Mapping[InstrumentId, Instrument],
         model: VenueModel | None = None,
+        backdrop: Backdrop | None = None,
     ) -> None:
-        """Open for the instruments of a frame."""
+        """Open for the instruments of a frame; costs depend on the `backdrop`, by default its."""
         self._frame = frame
         self._instruments = instruments
         self._model = model or VenueModel()
-        self._slip = self._model.costs.slippage.fill_price
-        self._fee = self._model.costs.commission.fee
+        costs = self._model.costs
+        # Most models need nothing but the fill: those are asked without a detour.
+        charging = Charging(costs, backdrop or Backdrop(frame))
+        self._slip = (costs.fixed or BasisPoints(ZERO)).fill_price
+        self._price = charging.price if costs.fixed is None else None
+        self._fee = costs.commission.fee
+        self._charge = charging.fee if costs.metered or costs.levies else None
         self._used: dict[int, Decimal] = {}
         self._ended: set[OrderId] = set()
         self._seq = 0
@@ -345,7 +357,7 @@ class SimulatedVenue:
             return f'asset "{order.instrument}" is not tradable'
         if order.quantity % instrument.lot:
             return f"qty must be a multiple of {instrument.lot}"
-        return "" if order.kind is _MARKET else _price_objection(order, instrument)
+        return "" if order.kind is _MARKET else price_objection(order, instrument)
 
     def _open_price(self, working: Working, open_: Price) -> Price | None:
         order = working.order
@@ -428,6 +440,8 @@ class SimulatedVenue:
         if share is not None:
             column = working.column
             self._used[column] = self._used.get(column, ZERO) + quantity
+        if self._price is not None:
+            price = self._price(order, quantity, price, at)
         events.append(self._fill(working, quantity, price, at))
         if self._rivals:
             self._traded.add(order.id)
@@ -439,6 +453,7 @@ class SimulatedVenue:
         working.fills += 1
         self._seq += 1
         name = order.id
+        charge = self._charge
         fill = _execution(
             FillId(f"{name}-{working.fills}"),
             name,
@@ -446,7 +461,11 @@ class SimulatedVenue:
             order.side,
             Quantity(quantity),
             price,
-            _money(self._fee(before, quantity, price)),
+            _money(
+                self._fee(before, quantity, price)
+                if charge is None
+                else charge(order, before, quantity, price, at)
+            ),
             at,
         )
         if not working.remaining:
@@ -474,15 +493,3 @@ class SimulatedVenue:
         if self.tape is not None:
             self.tape.drop(working)
         return event
-
-
-def _price_objection(order: Order, instrument: Instrument) -> str:
-    for price in (order.limit, order.stop):
-        if price is not None and price % instrument.tick_at(price):
-            return f"invalid price {price}. sub-penny increment"
-    if order.time_in_force in _AUCTIONS and order.kind not in (
-        OrderKind.MARKET,
-        OrderKind.LIMIT,
-    ):
-        return f"{order.time_in_force} orders must be market or limit orders"
-    return ""

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tradewright.core.money import ZERO
-from tradewright.core.orders import OrderKind
+from tradewright.core.orders import OrderKind, TimeInForce
 
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from tradewright.core.instrument import Instrument
     from tradewright.core.orders import Order
+
+_AUCTIONS: Final = frozenset((TimeInForce.OPG, TimeInForce.CLS, TimeInForce.IOC, TimeInForce.FOK))
 
 
 class Working:
@@ -73,3 +76,16 @@ def reached(sign: int, price: Decimal, stop: Decimal) -> bool:
 def within(order: Order, price: Decimal) -> bool:
     """Say whether an order's limit, if it has one, allows a price."""
     return order.limit is None or (price - order.limit) * order.side.sign <= 0
+
+
+def price_objection(order: Order, instrument: Instrument) -> str:
+    """Return why a venue cannot trade an order at its prices, empty if it can."""
+    for price in (order.limit, order.stop):
+        if price is not None and price % instrument.tick_at(price):
+            return f"invalid price {price}. sub-penny increment"
+    if order.time_in_force in _AUCTIONS and order.kind not in (
+        OrderKind.MARKET,
+        OrderKind.LIMIT,
+    ):
+        return f"{order.time_in_force} orders must be market or limit orders"
+    return ""

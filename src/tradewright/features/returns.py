@@ -35,9 +35,13 @@ def skipped_return(values: FloatArray, lookback: int, skip: int) -> FloatArray:
         48 (1993); the month that is skipped is theirs too.
     """
     _check(lookback, skip)
-    result = np.full(values.shape, np.nan)
+    result = np.empty(values.shape)
+    result[:lookback] = np.nan
     if len(values) > lookback:
-        result[lookback:] = values[lookback - skip : len(values) - skip] / values[:-lookback] - 1.0
+        stretch = values[lookback - skip : len(values) - skip]
+        # In place: another column for each step would cost as much as the arithmetic.
+        np.divide(stretch, values[:-lookback], out=result[lookback:])
+        result[lookback:] -= 1.0
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from tradewright.features.feature import Feature, Unit
 
 if TYPE_CHECKING:
     from tradewright.core.frames import FloatArray
+
+_CACHED: Final = 8192
 
 
 def rolling_mean(values: FloatArray, window: int) -> FloatArray:
@@ -36,10 +38,15 @@ def rolling_mean(values: FloatArray, window: int) -> FloatArray:
     means = np.full(values.shape, np.nan)
     if rows < window:
         return means
-    total = values[: rows - window + 1].copy()
-    for offset in range(1, window):
-        total += values[offset : rows - window + 1 + offset]
-    means[window - 1 :] = total / window
+    ends = rows - window + 1
+    # As many rows at once as stay in the processor's cache while the window is summed.
+    block = max(_CACHED // max(values.shape[1], 1), 1)
+    for first in range(0, ends, block):
+        stop = min(first + block, ends)
+        total = values[first:stop].copy()
+        for offset in range(1, window):
+            total += values[first + offset : stop + offset]
+        np.divide(total, window, out=means[first + window - 1 : stop + window - 1])
     return means
 
 

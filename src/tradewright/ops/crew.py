@@ -161,19 +161,26 @@ def _address(line: bytes) -> str:
 
 def ask(url: str, authority: Path | None = None) -> tuple[int, dict[str, Any]] | None:
     """Ask a service of this machine; its status and body, or None if it does not answer."""
-    verify: ssl.SSLContext | bool = True
-    if authority is not None:
-        verify = ssl.create_default_context(cafile=str(authority))
-        # Ours is the very certificate it has; the name in it need not be this machine's.
-        verify.check_hostname = False
-        verify.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
-        with httpx.Client(timeout=_ASK_SECONDS, trust_env=False, verify=verify) as client:
+        with httpx.Client(
+            timeout=_ASK_SECONDS, trust_env=False, verify=trusting(authority)
+        ) as client:
             answer = client.get(url)
             body = answer.json()
     except (httpx.HTTPError, ValueError):
         return None
     return answer.status_code, body if isinstance(body, dict) else {}
+
+
+def trusting(authority: Path | None) -> ssl.SSLContext | bool:
+    """Return what a service of this machine is checked against: the very certificate it has."""
+    if authority is None:
+        return True
+    verify = ssl.create_default_context(cafile=str(authority))
+    # The name in it need not be this machine's.
+    verify.check_hostname = False
+    verify.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return verify
 
 
 def open_log(log: Path) -> int:

@@ -58,12 +58,14 @@ class Checks:
         """What each check finds, by its name."""
         async with self._lock:
             if self._clock.monotonic() - self._looked >= self._kept_seconds:
-                looks = [self._look(check) for check in self._checks]
-                seen = await asyncio.gather(*looks)
-                names = [check.name for check in self._checks]
-                self._found = dict(zip(names, seen, strict=True))
+                self._found = await self.look()
                 self._looked = self._clock.monotonic()
             return self._found
+
+    async def look(self) -> Mapping[str, CheckHealth]:
+        """Look now, whenever the last look was, and keep the metrics."""
+        seen = await asyncio.gather(*[self._look(check) for check in self._checks])
+        return dict(zip([check.name for check in self._checks], seen, strict=True))
 
     async def _look(self, check: Check) -> CheckHealth:
         began = self._clock.monotonic()

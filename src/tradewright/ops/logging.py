@@ -25,7 +25,7 @@ from tradewright.ops.redaction import Redactor
 SCHEMA_VERSION: Final = "1.0"
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FILES: Final = (("trading.log", "", 10 * 2**20, 5), ("system.log", "WARNING", 10 * 2**20, 3))
-"""Files of a log folder: name, least level (empty: the configured one), bytes, older ones kept."""
+"""Files of a log folder: name, least level (empty: all that is logged), bytes, older ones kept."""
 _ALWAYS: Final = ("trace_id", "request_id", "strategy_id", "client_order_id")
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=str
@@ -60,7 +60,7 @@ def configure_logging(
         raise UnknownName("LOG_LEVEL", level, LEVELS)
     form = JsonLines(service, secrets or Redactor())
     outlets: list[logging.Handler] = [logging.StreamHandler(stream)]
-    outlets += _files(folder, level) if folder else []
+    outlets += _files(folder) if folder else []
     if threaded:
         outlets = [LineWriter(outlet) for outlet in outlets]
     root = logging.getLogger()
@@ -71,12 +71,10 @@ def configure_logging(
     for outlet in outlets:
         outlet.setFormatter(form)
         root.addHandler(outlet)
-    root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    set_level(level)
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, _as_record],
@@ -84,6 +82,31 @@ def configure_logging(
         logger_factory=logging.getLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def set_level(level: str) -> None:
+    """Log what is of this level or worse from now on.
+
+    Raises:
+        UnknownName: The level is none of LEVELS.
+    """
+    if level not in LEVELS:
+        raise UnknownName("LOG_LEVEL", level, LEVELS)
+    logging.getLogger().setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def release_logging() -> None:
+    """Take down what `configure_logging` has set up."""
+    root = logging.getLogger()
+    for outlet in list(root.handlers):
+        if isinstance(outlet.formatter, JsonLines):
+            root.removeHandler(outlet)
+            outlet.close()
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 def logger(name: str = _OWN) -> structlog.stdlib.BoundLogger:
@@ -160,7 +183,7 @@ def _as_record(
     return (message, *arguments), extra
 
 
-def _files(folder: Path, level: str) -> list[logging.Handler]:
+def _files(folder: Path) -> list[logging.Handler]:
     outlets: list[logging.Handler] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +191,7 @@ def _files(folder: Path, level: str) -> list[logging.Handler]:
             outlet = RotatingFileHandler(
                 folder / name, maxBytes=size, backupCount=kept, encoding="utf-8"
             )
-            outlet.setLevel(least or level)
+            outlet.setLevel(least or logging.NOTSET)
             outlets.append(outlet)
     except OSError as error:
         what = f"the log folder {folder} cannot be written: {error.strerror}"

@@ -80,6 +80,10 @@ class Machine:
         if free < self._limits.free_disk_bytes:
             raise NotWell(f"{free // MEGABYTE} MB free")
 
+    def limit(self, limits: MachineLimits) -> None:
+        """Warn by other limits from now on."""
+        self._limits = limits
+
     def relieve(self) -> bool:
         """Collect garbage when the process holds too much; say whether it did."""
         held = self.facts().memory_bytes

@@ -1,13 +1,15 @@
 """Every metric of the platform, declared once; the only home of their names and labels.
 
 Counters are shown with the ending `_total`, as Prometheus has it, also where the name has none
-here. A label may only take values from a short list that we choose: never an id, a path as it
-came, or anything else that a caller can make up.
+here. A gauge of a state has a label, so that a process that has no such state does not show one
+that reads as fine. A label may only take values from a short list that we choose: never an id, a
+path as it came, or anything else that a caller can make up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import (
@@ -18,12 +20,14 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     generate_latest,
+    write_to_textfile,
 )
 
 CONTENT_TYPE: Final = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
 REGISTRY: Final = CollectorRegistry()
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LAG: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_AGES: Final = (60.0, 300.0, 600.0, 900.0, 1200.0, 1440.0, 1800.0, 3600.0, 86400.0)
 _LONG: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 ProcessCollector(registry=REGISTRY)
@@ -50,13 +54,27 @@ http_requests = _counter(
 http_request_seconds = _histogram(
     "http_request_duration_seconds", "Time to answer a request.", "service", "method", "route"
 )
+socket_handshakes = _counter(
+    "socket_handshakes", "Sockets asked for, by route and status.", "service", "route", "code"
+)
+sockets_open = _gauge("sockets_open", "Sockets that are open.", "service")
+socket_closes = _counter(
+    "socket_closes", "Open sockets that the service closed, by code.", "service", "code"
+)
 http_requests_in_flight = _gauge(
     "http_requests_in_flight", "Requests that are being served.", "service"
 )
 http_last_resort = _counter(
     "http_unexpected_errors", "Requests answered 500 by the last resort.", "service"
 )
-startup_failures = _counter("startup_failures", "Starts of a service that failed.", "service")
+startup_failures = _counter(
+    "startup_failures",
+    "Starts of a service that failed, counted on disk and shown by the next that succeeds.",
+    "service",
+)
+configuration_reloads = _counter(
+    "configuration_reloads", "Times that the settings were to be read anew, by outcome.", "outcome"
+)
 
 authentications = _counter(
     "authentications", "Callers recognised, by how they showed who they are.", "kind"
@@ -91,8 +109,12 @@ loop_lag = _histogram(
 )
 executor_queue_depth = _gauge("executor_queue_depth", "Calls that wait for a worker thread.")
 executor_active_threads = _gauge("executor_active_threads", "Worker threads at work.")
+executor_max_workers = _gauge("executor_max_workers", "Worker threads at most.")
 database_connections = _gauge(
     "database_pool_connections", "Connections of the database pool, by state.", "state"
+)
+database_pool_limit = _gauge(
+    "database_pool_limit", "Connections that the database pool has at most."
 )
 database_waiting = _gauge("database_pool_waiting", "Requests that wait for a database connection.")
 background_tasks = _gauge("background_tasks", "Owned tasks that run, by group.", "group")
@@ -100,6 +122,9 @@ background_task_failures = _counter(
     "background_task_failures", "Owned tasks that ended with an error, by name.", "task"
 )
 dependency_up = _gauge("dependency_up", "1 while a dependency answers, 0 while not.", "dependency")
+clock_skew = _gauge(
+    "clock_skew_seconds", "How far our clock is ahead of another; behind is below 0.", "against"
+)
 
 log_lines = _counter("log_lines", "Lines logged, by level.", "level")
 log_failures = _counter("log_format_failures", "Lines that could not be written as they came.")
@@ -120,16 +145,37 @@ secret_reads = _counter("secret_reads", "Secrets read, by outcome; never by name
 order_latency = _histogram("order_latency_seconds", "From request to the venue's answer.")
 orders_submitted = _counter("orders_submitted", "Orders sent to the venue.", "strategy")
 orders_refused = _counter("orders_refused", "Orders that the gate refused, by code.", "code")
+order_fills = _counter("order_fills", "Executions booked.", "strategy")
 open_orders = _gauge("open_orders", "Orders that work at the venue.")
 gate_seconds = _histogram("gate_check_seconds", "Time that the gate took for an order.")
 kill_switch_state = _gauge(
-    "kill_switch_state", "0 clear, 1 engaged, -1 unreadable (which counts as engaged)."
+    "kill_switch_state", "0 clear, 1 engaged, -1 unreadable (which counts as engaged).", "scope"
 )
 circuit_breaker_state = _gauge(
-    "circuit_breaker_state", "0 open for trading, 1 tripped, 2 quiet period, -1 unreadable."
+    "circuit_breaker_state",
+    "0 open for trading, 1 tripped, 2 quiet period, -1 unreadable.",
+    "scope",
+)
+venue_fit = _gauge(
+    "venue_fit", "1 while the venue can be relied on, 0 while only to reduce.", "venue"
+)
+trading_alerts = _counter("trading_alerts", "What people were told of trading, by code.", "code")
+daily_pnl_fraction = _gauge(
+    "daily_pnl_fraction", "Profit since the session opened, of the equity then; -0.05 is a loss."
+)
+startup_gate_open = _gauge(
+    "startup_gate_open", "1 once start-up reconciliation let orders through, 0 before.", "service"
+)
+startup_gate_timeouts = _counter(
+    "startup_gate_timeouts", "Start-up reconciliations that were not done in time."
 )
 signal_generation = _histogram(
     "signal_generation_seconds", "Time to generate signals.", buckets=_LONG
+)
+signal_scoring = _histogram("signal_scoring_seconds", "Time to score features with a model.")
+features_checked = _counter("signal_features_checked", "Features looked at for their age.")
+feature_age = _histogram(
+    "signal_feature_age_seconds", "Age of the features that were scored.", buckets=_AGES
 )
 feature_freshness_rejections = _counter(
     "signal_feature_freshness_rejection", "Features refused as stale or missing.", "reason"
@@ -169,6 +215,11 @@ orchestration_runs = _counter(
 def render() -> bytes:
     """Return all metrics as Prometheus reads them."""
     return generate_latest(REGISTRY)
+
+
+def write(path: Path) -> None:
+    """Write all metrics to a file, as the node exporter's textfile collector reads them."""
+    write_to_textfile(str(path), REGISTRY)
 
 
 def described() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:

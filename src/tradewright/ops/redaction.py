@@ -16,12 +16,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
+from tradewright.core.errors import ConfigError
 from tradewright.core.records import JsonValue
+from tradewright.ops import metrics
 from tradewright.ports import SecretStore
 
 MASK: Final = "[redacted]"
 LEAST_LENGTH: Final = 6
 """Values shorter than this are no secrets: hiding them would hide words."""
+_READ: Final = metrics.secret_reads.labels("read")
+_FAILED: Final = metrics.secret_reads.labels("failed")
 _DEEPEST: Final = 12
 _PEM_LINE: Final = 24
 
@@ -167,7 +171,12 @@ class LearningSecrets:
 
     def get(self, name: str) -> str:
         """Read a secret; raise ConfigError, naming it, if it is not there."""
-        value = self._store.get(name)
+        try:
+            value = self._store.get(name)
+        except ConfigError:
+            _FAILED.inc()
+            raise
+        _READ.inc()
         self._learn(value)
         return value
 

@@ -8,6 +8,7 @@ ends first. Stopping again is asking how it went.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
@@ -152,7 +153,9 @@ def _rank(group: str) -> tuple[int, str]:
 
 
 async def every(seconds: float, work: Callable[[], object]) -> None:
-    """Call `work` now and every `seconds` until cancelled; it must neither block nor raise."""
+    """Do `work` now and every `seconds` until cancelled; it must neither block nor raise."""
     while True:
-        work()
+        doing = work()
+        if inspect.isawaitable(doing):
+            await doing
         await asyncio.sleep(seconds)

@@ -26,6 +26,7 @@ class Threads:
     def __init__(self, most: int) -> None:
         """Have `most` threads at most; they start when they are needed."""
         self.most = most
+        metrics.executor_max_workers.set(most)
         self._executor = ThreadPoolExecutor(max_workers=most, thread_name_prefix="worker")
         self._futures: set[Future[Any]] = set()
         self._lock = threading.Lock()

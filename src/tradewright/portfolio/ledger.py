@@ -12,7 +12,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from tradewright.core.errors import LedgerError
-from tradewright.core.events import CashMoved, Delisted, DividendPaid, Filled, SplitApplied
+from tradewright.core.events import (
+    CashMoved,
+    Delisted,
+    DividendPaid,
+    Filled,
+    FinancingCharged,
+    SplitApplied,
+)
 from tradewright.core.frozen import maker
 from tradewright.core.money import ZERO, Currency, to_cents
 from tradewright.core.positions import Position
@@ -26,7 +33,9 @@ if TYPE_CHECKING:
 
 # Every position begins as the same nothing, and nothing can change it.
 _flat = lru_cache(maxsize=1024)(maker(Position))
-LedgerEvent: TypeAlias = Filled | SplitApplied | DividendPaid | Delisted | CashMoved
+LedgerEvent: TypeAlias = (
+    Filled | SplitApplied | DividendPaid | Delisted | CashMoved | FinancingCharged
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class Book:
     fees: Decimal
     dividends: Decimal
     deposits: Decimal
+    financing: Decimal = ZERO
+    """What borrowed shares and borrowed cash have cost."""
 
 
 class Ledger:
@@ -54,6 +65,7 @@ class Ledger:
         self.fees = ZERO
         self.dividends = ZERO
         self.deposits = ZERO
+        self.financing = ZERO
         self.positions: dict[InstrumentId, Position] = {}
         self.quantities: dict[InstrumentId, Decimal] = {}
         self._closed = ZERO
@@ -76,6 +88,11 @@ class Ledger:
                     raise self._foreign(event.amount.currency)
                 self.cash += event.amount.amount
                 self.deposits += event.amount.amount
+            case FinancingCharged():
+                if event.amount.currency is not self._currency:
+                    raise self._foreign(event.amount.currency)
+                self.cash -= event.amount.amount
+                self.financing += event.amount.amount
             case _:
                 assert_never(event)
 
@@ -109,7 +126,13 @@ class Ledger:
     def snapshot(self) -> Book:
         """Return the book as it stands, frozen."""
         return Book(
-            self.cash, dict(self.positions), self.realised, self.fees, self.dividends, self.deposits
+            self.cash,
+            dict(self.positions),
+            self.realised,
+            self.fees,
+            self.dividends,
+            self.deposits,
+            self.financing,
         )
 
     @property

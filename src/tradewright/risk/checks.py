@@ -203,7 +203,9 @@ def exposure_within(order: Order, context: RiskContext) -> Refusal | None:
         numbers = {"net": net, "limit": limits.max_net * equity}
         return Refusal(order, RefusalCode.NET_EXPOSURE, context.at, numbers)
     price = context.price
-    fee = context.commission.fee(ZERO, order.quantity, price) if price else ZERO
+    fee = ZERO
+    if price:
+        fee = context.commission.fee(ZERO, order.quantity, price, order.side, context.at)
     if gross + fee > limits.leverage * equity:
         numbers = {"cost": gross + fee, "limit": limits.leverage * equity}
         return Refusal(order, RefusalCode.BUYING_POWER, context.at, numbers)

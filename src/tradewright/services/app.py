@@ -21,17 +21,18 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from tradewright import __version__
-from tradewright.bootstrap import Resources, unfit_secrets
+from tradewright.bootstrap import Resources, Settings, load_settings, unfit_secrets
 from tradewright.core.errors import ConfigError, TradewrightError
 from tradewright.ops.health import Check
 from tradewright.ops.logging import logger
 from tradewright.ops.telemetry import exporting
-from tradewright.services import health
+from tradewright.services import health, reload
 from tradewright.services.browser import Reports
 from tradewright.services.entrance import Entrance
 from tradewright.services.errors import on_error, on_http_error, on_invalid
 from tradewright.services.guards import EntrancePolicy
 from tradewright.services.health import Health
+from tradewright.services.reload import Reload
 from tradewright.services.security import doors_of
 from tradewright.wire.problem import PROBLEM_TYPE, Problem
 
@@ -40,12 +41,17 @@ _PROBLEM: Final = "#/components/schemas/Problem"
 _UNUSED: Final = ("HTTPValidationError", "ValidationError")
 
 
+def _never(_own: object) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """What makes a service: its routes, what it opens for them, and what it looks at besides.
 
     `lifespan` yields what `own_state` gives to routes; `checks` make the service's own checks;
-    without its `secrets` it does not start.
+    without its `secrets` it does not start. `is_trading` says, of what the lifespan yields, whether
+    orders are or may be at work: then settings do not change.
     """
 
     name: str
@@ -55,12 +61,16 @@ class ServiceSpec:
     lifespan: Callable[[Resources], AbstractAsyncContextManager[object]] | None = None
     checks: tuple[Callable[[Resources], Check], ...] = ()
     secrets: tuple[str, ...] = ()
+    is_trading: Callable[[Any], bool] = _never
 
 
 def make_app(
-    spec: ServiceSpec, open_resources: Callable[[], AbstractAsyncContextManager[Resources]]
+    spec: ServiceSpec,
+    open_resources: Callable[[], AbstractAsyncContextManager[Resources]],
+    *,
+    read_settings: Callable[[], Settings] = load_settings,
 ) -> FastAPI:
-    """Make the application of a service.
+    """Make the application of a service; `read_settings` gives them anew for a reload.
 
     Raises:
         ConfigError: A route does not say, once, who may use it.
@@ -71,6 +81,7 @@ def make_app(
         async with AsyncExitStack() as opened:
             resources = await opened.enter_async_context(open_resources())
             await _start(app, spec, resources, opened)
+            app.state.reload = Reload(app, read_settings, spec.is_trading)
             _log.info("the service is up", version=__version__)
             yield
             _log.info("the service stops")
@@ -93,7 +104,7 @@ def make_app(
         },
     )
     # The service's own come first, since they are asked for far more often.
-    for router in (*spec.routers, health.router):
+    for router in (*spec.routers, health.router, reload.router):
         # Not by include_router, which hides routes from whoever looks at `app.routes`.
         app.router.routes.extend(router.routes)
     _refuse_unmarked(spec.name, app.routes)

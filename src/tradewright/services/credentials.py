@@ -90,6 +90,26 @@ async def recognise(connection: HTTPConnection) -> Recognised:
     return Recognised(found[0], nonce)
 
 
+async def still_good(connection: HTTPConnection) -> None:
+    """Refuse who was let in once, if that would not be so any more.
+
+    Raises:
+        NotAuthenticated: The login has ended, or the certificate was revoked.
+        NotPermitted: The certificate's user may do less than when it was shown.
+        SafetyError: This cannot be known.
+    """
+    resources = connection.app.state.resources
+    principal: Principal | None = connection.scope.get("state", {}).get("principal")
+    if principal is None:
+        return
+    if principal.session is not None and not await resources.sessions.is_live(principal.session):
+        raise NotAuthenticated("session_revoked", "the session has ended")
+    if (certificate := _certificate(connection.scope)) is not None:
+        found = await resources.certificates.verify(certificate)
+        if found.kind is principal.kind and not principal.permissions <= found.permissions:
+            raise NotPermitted(principal.subject, "go on with what was taken away")
+
+
 def _shown(scope: Scope) -> dict[bytes, str]:
     shown: dict[bytes, str] = {}
     for name, value in scope["headers"]:
@@ -214,5 +234,17 @@ def _from_our_site(
 ) -> None:
     unsafe = connection.scope.get("method", "GET") not in _SAFE_METHODS
     websocket = connection.scope["type"] == "websocket"
-    if (unsafe or websocket) and shown.get(_SITE, "") in {"cross-site", "same-site"}:
+    elsewhere = shown.get(_SITE, "") in {"cross-site", "same-site"}
+    if (unsafe or websocket) and elsewhere and not _is_allowed(connection):
         raise NotPermitted(principal.subject, "act from another site", "csrf_failed")
+
+
+def _is_allowed(connection: HTTPConnection) -> bool:
+    # The console is on another port, so another origin of the same site; it is named by us.
+    policy = getattr(connection.app.state, "policy", None)
+    given = [value for name, value in connection.scope["headers"] if name == b"origin"]
+    return (
+        policy is not None
+        and len(given) == 1
+        and given[0].decode("latin-1") in policy.browser.origins
+    )

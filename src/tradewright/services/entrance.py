@@ -18,10 +18,15 @@ from tradewright.ops.logging import logger
 from tradewright.services.errors import plain_problem
 from tradewright.services.guards import EntrancePolicy, Guards, Turns
 from tradewright.services.proxies import TrustedProxies, client_of
+from tradewright.services.sockets import Line, Sockets, tell_of_socket
 
 QUIET_PATHS: Final = frozenset({"/health", "/ready", "/metrics"})
 """What is asked every few seconds and would fill the log."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_STARTS: Final = frozenset(
+    {"http.response.start", "websocket.http.response.start", "websocket.accept"}
+)
+_SWITCHED: Final = 101
 _TOLD: Final = frozenset({b"traceparent", b"tracestate", b"x-request-id"})
 TURNS: Final = 6
 """Requests that begin in one pass of the event loop: a crowd is let in a few at a time."""
@@ -35,29 +40,38 @@ class Entrance:
     def __init__(self, app: ASGIApp) -> None:
         """Serve `app`, under the policy that the start puts on its state."""
         self._app = app
-        self._front: ASGIApp | None = None
+        self._sockets = Sockets(app)
+        self._front: ASGIApp = app
+        self._policy: EntrancePolicy | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or hand on what is none."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        if self._front is None:
-            policy: EntrancePolicy = scope["app"].state.policy
-            self._front = TrustedProxies(_Serving(self._app, policy), policy.proxies)
+        policy: EntrancePolicy = scope["app"].state.policy
+        if policy is not self._policy:
+            # At the first request, and when settings were read anew.
+            self._policy = policy
+            self._front = TrustedProxies(_Serving(self._app, self._sockets, policy), policy.proxies)
         await self._front(scope, receive, send)
 
 
 class _Serving:
-    def __init__(self, app: ASGIApp, policy: EntrancePolicy) -> None:
+    def __init__(self, app: ASGIApp, sockets: Sockets, policy: EntrancePolicy) -> None:
         self._guards = Guards(app, policy)
+        self._sockets = sockets
         self._policy = policy
+        self._open = metrics.sockets_open.labels(policy.service)
         self._in_flight = metrics.http_requests_in_flight.labels(policy.service)
         self._counters: dict[tuple[str, str, int], Any] = {}
         self._turns = Turns(TURNS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._turns.take()
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         policy = self._policy
         headers = {k.decode(): v.decode("latin-1") for k, v in scope["headers"] if k in _TOLD}
         began = policy.clock.monotonic()
@@ -72,6 +86,21 @@ class _Serving:
                 finally:
                     self._in_flight.dec()
                     self._tell(scope, answer, policy.clock.monotonic() - began)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        policy = self._policy
+        headers = {k.decode(): v.decode("latin-1") for k, v in scope["headers"] if k in _TOLD}
+        with tracing.begin(headers, policy.ids) as trace:
+            answer = _Answer(scope, send, policy, trace.trace_id)
+            line = Line(receive, answer.send, policy.clock)
+            began = policy.clock.monotonic()
+            self._open.inc()
+            try:
+                await self._sockets(scope, line, policy)
+            finally:
+                self._open.dec()
+                seconds = policy.clock.monotonic() - began
+                tell_of_socket(policy.service, scope, answer.status, line.code, seconds)
 
     async def _last_resort(
         self, scope: Scope, receive: Receive, answer: _Answer, error: Exception
@@ -127,8 +156,8 @@ class _Answer:
         self._origin = next((v for k, v in scope["headers"] if k == b"origin"), b"")
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
+        if message["type"] in _STARTS:
+            self.status = message.get("status", _SWITCHED)
             message["headers"] = headers = list(message.get("headers", ()))
             request_id = tracing.context()["request_id"] or ""
             headers += [

@@ -43,6 +43,7 @@ class Row:
 
 TABLE: Final[Mapping[type[TradewrightError], Row]] = {
     errors.ConfigError: Row(500, "misconfigured", "The service is not set up for this."),
+    errors.ReloadRefused: Row(409, "reload_refused", "The settings in force stay.", words=True),
     errors.UnknownName: Row(422, "unknown_name", "A name is not known."),
     errors.InvalidInput: Row(422, "invalid_input", "A value breaks a rule."),
     errors.MissingData: Row(404, "missing_data", "What was asked for is not there."),
@@ -68,6 +69,7 @@ TABLE: Final[Mapping[type[TradewrightError], Row]] = {
     errors.VenueUnavailable: Row(502, "venue_unavailable", "The venue does not answer."),
     errors.VenueError: Row(502, "venue_failed", "The venue did not do what was asked."),
     errors.PeerError: Row(502, "peer_failed", "Another of our services did not do its part."),
+    errors.WorkError: Row(502, "work_failed", "Work that was handed on came to nothing."),
     errors.PeerUnavailable: Row(
         502, "peer_unavailable", "Another service does not answer.", told=("service",)
     ),

@@ -1,7 +1,8 @@
 """What a request must keep to before a route sees it: host, size, kind, time, and its turn.
 
-`EntrancePolicy` is made of the settings once at the start. Bodies that do not say how long they are
-are counted while they are read, so a limit that is broken late is told by the route that reads.
+`EntrancePolicy` is made of the settings, at the start and at a reload. Bodies that do not say how
+long they are are counted while they are read, so a limit that is broken late is told by the route
+that reads.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ TEST_HOSTS: Final = frozenset({"test", "testserver"})
 _KINDS: Final = frozenset({"application/json", *REPORT_TYPES})
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LOOKED_AT: Final = frozenset(
-    {b"host", b"content-length", b"content-type", b"transfer-encoding", b"origin"}
+    {b"content-length", b"content-type", b"transfer-encoding", b"origin"}
     | {b"access-control-request-method", b"access-control-request-headers"}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class EntrancePolicy:
-    """What a service takes, made of its settings once at the start."""
+    """What a service takes, made of its settings."""
 
     service: str
     browser: BrowserPolicy
@@ -47,6 +48,8 @@ class EntrancePolicy:
     body_bytes: int
     seconds: float
     most: int
+    most_sockets: int
+    socket_seconds: float
     clock: Clock
     ids: Callable[[], str]
     export: Export | None = None
@@ -74,10 +77,19 @@ class EntrancePolicy:
             body_bytes=settings.max_body_bytes,
             seconds=settings.request_timeout_seconds,
             most=settings.max_requests_in_flight,
+            most_sockets=settings.max_sockets,
+            socket_seconds=settings.socket_check_seconds,
             clock=clock,
             ids=ids,
             export=export,
         )
+
+    def serves(self, host: str) -> bool:
+        """Whether a Host header is one of ours: a name that was given, or any address."""
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        name = name.strip("[]").removesuffix(".").lower()
+        # A page that is rebound to our address still asks by its name, never by an address.
+        return name in self.hosts or _is_address(name)
 
 
 class Turns:
@@ -148,9 +160,11 @@ class Guards:
             self._in_flight -= 1
 
     def _refusal(self, scope: Scope) -> Response | None:
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         given = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
         method = scope["method"]
-        if not self._is_ours(given.get(b"host", b"").decode("latin-1")):
+        # With two of them a proxy before us may have gone by the other one.
+        if len(hosts) != 1 or not self._policy.serves(hosts[0]):
             return plain_problem(421, "This host is not served here; see ALLOWED_HOSTS.")
         if self._in_flight >= self._policy.most:
             return plain_problem(503, "Too many requests are being served.", {"Retry-After": "1"})
@@ -172,14 +186,6 @@ class Guards:
         asked = given.get(b"access-control-request-headers", b"").decode("latin-1")
         answer = self._policy.browser.preflight(given.get(b"origin", b""), method, asked)
         return answer or plain_problem(403, "This origin may not ask; see ALLOWED_ORIGINS.")
-
-    def _is_ours(self, host: str) -> bool:
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        name = name.strip("[]").removesuffix(".").lower()
-        if name in self._policy.hosts:
-            return True
-        # A page that is rebound to our address still asks by its name, never by an address.
-        return _is_address(name)
 
 
 def _is_address(name: str) -> bool:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from tradewright import __version__
-from tradewright.bootstrap.probes import pool_health
+from tradewright.bootstrap.probes import pool_health, watch_clock
 from tradewright.core.access import Permission
 from tradewright.ops import metrics
 from tradewright.ops.health import Check, Checks, LoopLag, NotWell, worst
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from tradewright.bootstrap import Resources, Settings
 
 POOL_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 15.0
+CLOCK_SECONDS: Final = 60.0
 _UNREADY: Final = 503
 _SECOND: Final = 1000.0
 
@@ -55,7 +57,8 @@ class Health:
         self.machine = Machine(settings.state_dir, machine_limits(settings))
         self.trusted = networks(settings.metrics_trusted_ips)
         self._resources = resources
-        self._most_lag = settings.loop_lag_warning_ms / _SECOND
+        self._most_lag = 0.0
+        self.adopt(settings)
         inside = (
             Check("disk", self.machine.disk),
             Check("memory", self.machine.memory),
@@ -67,13 +70,23 @@ class Health:
         self.checks = Checks((*resources.checks, *inside, *own), resources.clock)
         self._since = resources.clock.monotonic()
 
+    def adopt(self, settings: Settings) -> None:
+        """Warn, and show metrics, by these settings from now on."""
+        self.machine.limit(machine_limits(settings))
+        self.trusted = networks(settings.metrics_trusted_ips)
+        self._most_lag = settings.loop_lag_warning_ms / _SECOND
+
     def start(self) -> None:
-        """Measure the loop, and watch memory and the pool from now on."""
+        """Measure the loop, and watch memory, the pool and the clock from now on."""
         self.lag.start()
         tasks = self._resources.tasks
         tasks.start("watch machine", every(WATCH_SECONDS, self.machine.relieve), stop_seconds=1)
         watch = partial(pool_health, self._resources.pool)
         tasks.start("watch pool", every(POOL_SECONDS, watch), stop_seconds=1)
+        # Metrics of what it depends on must not wait for somebody to ask how it is.
+        tasks.start("watch checks", every(CHECK_SECONDS, self.checks.look), stop_seconds=1)
+        look = partial(watch_clock, self._resources.pool, self._resources.clock)
+        tasks.start("watch clock", every(CLOCK_SECONDS, look), stop_seconds=1)
 
     def stop(self) -> None:
         """Measure no more."""
@@ -139,10 +152,16 @@ def _of(connection: HTTPConnection) -> Health:
 
 
 def _is_trusted(connection: HTTPConnection) -> bool:
-    # The peer of the socket: a client behind a proxy is not trusted for the proxy's sake.
+    # The peer of the socket: a client behind a proxy is not trusted for the proxy's sake, and a
+    # proxy on this machine is known by what it adds alone.
+    if any(name in _FORWARDING for name, _ in connection.scope["headers"]):
+        return False
     return is_within(peer_of(connection.scope), _of(connection).trusted)
 
 
+_FORWARDING: Final = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"}
+)
 router = APIRouter(route_class=GuardedRoute, tags=["service"])
 
 

@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection, Request
 
 from tradewright.core.access import Principal, PrincipalKind
 from tradewright.core.access.quotas import Nonce, Passage, Quota, QuotaState
-from tradewright.core.errors import LimiterUnavailable, LimitReached, SafetyError
+from tradewright.core.errors import InvalidInput, LimiterUnavailable, LimitReached, SafetyError
 from tradewright.ops import metrics
 from tradewright.services.proxies import Network, client_of, is_within, networks
 
@@ -126,7 +126,7 @@ async def count(
         SafetyError: Nothing can be counted, so whether the nonce was used is not known either.
     """
     resources = connection.app.state.resources
-    table = table_of(connection)
+    table = table_of(connection.app.state)
     turnstile: Turnstile = resources.limiter
     now: datetime = resources.clock.now()
     if is_within(client_of(connection.scope), table.trusted):
@@ -149,9 +149,8 @@ async def count(
     return passage
 
 
-def table_of(connection: HTTPConnection) -> LimitTable:
-    """Return the limits that this app was set to."""
-    state = connection.app.state
+def table_of(state: Any) -> LimitTable:  # noqa: ANN401 - an app's own
+    """Return the limits that an app is set to, by its state."""
     table = getattr(state, "limits", None)
     if not isinstance(table, LimitTable):
         table = state.limits = LimitTable.of(state.resources.settings)
@@ -208,19 +207,30 @@ async def _names(
     if not (own and principal.on_behalf_of is None and limit is Limit.ORDERS):
         kind = "user" if principal.on_behalf_of else principal.kind.value
         named["principal"] = f"{kind}:{principal.subject}"
-    if limit is Limit.ORDERS and (strategy := await _strategy(connection)):
-        named["strategy"] = strategy
+    if limit is Limit.ORDERS:
+        strategy = await strategy_of(connection)
+        if _STRATEGY.fullmatch(strategy):
+            named["strategy"] = strategy
     return named
 
 
-async def _strategy(connection: HTTPConnection) -> str:
-    found = connection.path_params.get("strategy_id")
-    if found is None and connection.scope["query_string"]:
-        found = connection.query_params.get("strategy_id")
-    if found is None and isinstance(connection, Request):
+async def strategy_of(connection: HTTPConnection) -> str:
+    """Return the strategy that a request names in its path, query or body; empty if none.
+
+    Raises:
+        InvalidInput: It names several, so what one part of us lets pass another might not mean.
+    """
+    named = [connection.path_params.get("strategy_id")]
+    if connection.scope["query_string"]:
+        named += connection.query_params.getlist("strategy_id")
+    if isinstance(connection, Request):
         try:
             body = await connection.json()
         except ValueError:
             body = None
-        found = body.get("strategy_id") if isinstance(body, dict) else None
-    return found if isinstance(found, str) and _STRATEGY.fullmatch(found) else ""
+        named.append(body.get("strategy_id") if isinstance(body, dict) else None)
+    found = {one for one in named if isinstance(one, str) and one}
+    if len(found) > 1:
+        rule = "is not the same in path, query and body"
+        raise InvalidInput("strategy_id", "(several)", rule, "name one strategy, once")
+    return found.pop() if found else ""

@@ -7,6 +7,8 @@ nothing but that it is a stranger's; with another class of route the door still 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -18,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from tradewright.core.access import Permission, Principal, PrincipalKind
-from tradewright.core.errors import AccessError, NotAuthenticated, NotPermitted
+from tradewright.core.errors import AccessError, InvalidInput, NotAuthenticated, NotPermitted
 from tradewright.ops import metrics
 from tradewright.services.credentials import Recognised, recognise
 from tradewright.services.limits import (
@@ -28,6 +30,7 @@ from tradewright.services.limits import (
     count,
     limit_of,
     rate_headers,
+    strategy_of,
 )
 from tradewright.services.refusals import refusals_of
 
@@ -68,6 +71,7 @@ class Door:
             recognised = await recognise(connection)
             if not recognised.principal.may(self.permission):
                 raise NotPermitted(recognised.principal.subject, self.permission)
+            await _its_own(connection, recognised.principal)
             await _counted(connection, recognised)
         except AccessError as error:
             await refusals_of(connection).tell(connection, error, self.permission)
@@ -77,6 +81,8 @@ class Door:
 
 
 _MARKS: Final = (Door, Limited)
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def needs(permission: Permission, *, exempt: Callable[[HTTPConnection], bool] | None = None) -> Any:  # noqa: ANN401 - what FastAPI takes as a dependency
@@ -108,6 +114,8 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             for mark in marks:
                 await mark(request)
+            if request.method in _WITH_BODY:
+                _refuse_halves(await request.body())
             return await inner(request)
 
         return guarded
@@ -125,6 +133,22 @@ class GuardedRoute(APIRoute):
             await send(message)
 
         await super().handle(scope, receive, sending)
+
+
+def _refuse_halves(body: bytes) -> None:
+    # JSON may spell half of a letter, which no database, hash or log can write down.
+    if _HALF.search(body) is None:
+        return
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        # The route says what is wrong with it.
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        rule = "holds half of a letter (a lone surrogate)"
+        raise InvalidInput("body", "(hidden)", rule, "send whole ones") from None
 
 
 async def principal_of(connection: HTTPConnection) -> Principal:
@@ -152,6 +176,15 @@ def trade_check(principal: Principal, strategy: str) -> None:
     if not principal.may_trade(strategy):
         what = f"trade the strategy {strategy!r}"
         raise NotPermitted(principal.subject, what, "strategy_not_permitted")
+
+
+async def _its_own(connection: HTTPConnection, principal: Principal) -> None:
+    if principal.strategies is None:
+        # Most may trade every strategy, and then the body need not be looked at.
+        return
+    limit = limit_of(getattr(connection.scope.get("route"), "dependencies", ()))
+    if limit is Limit.ORDERS and (strategy := await strategy_of(connection)):
+        trade_check(principal, strategy)
 
 
 async def _counted(connection: HTTPConnection, recognised: Recognised) -> None:

@@ -2,7 +2,8 @@
 
 A request's scope says which certificate its client showed, as DER bytes under
 `extensions.tls.client_certificate`; whether it is good is for the doors to say. After SIGTERM no
-connection is taken, what is being answered is answered, and within ten seconds all is over.
+connection is taken, what is being answered is answered, and within ten seconds all is over. SIGHUP
+reads the settings anew, unless it may come from a terminal that hangs up: then it ends the process.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import ssl
+import threading
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,9 +26,16 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from tradewright.core.errors import ConfigError
+from tradewright.core.errors import ConfigError, TradewrightError
 from tradewright.ops.logging import logger
 from tradewright.ops.serving import PortServer, run
+from tradewright.services.peer_socket import (
+    HEADERS,
+    LINE_BYTES,
+    MESSAGE_BYTES,
+    PeerSocket,
+    fits_handshake,
+)
 from tradewright.wire.problem import PROBLEM_TYPE, problem_type
 
 if TYPE_CHECKING:
@@ -37,6 +48,8 @@ IDLE_SECONDS: Final = 30
 HEAD_SECONDS: Final = 10.0
 HEAD_BYTES: Final = 32_768
 LINGER_SECONDS: Final = 1.0
+HANGUP: Final = "signal:SIGHUP"
+"""Who the audit log says read the settings anew, when a signal asked for it."""
 _LOOK_TICKS: Final = 50
 _log: Final = logger(__name__)
 
@@ -51,6 +64,7 @@ class PeerProtocol(HttpToolsProtocol):
         shown = secured.getpeercert(binary_form=True) if secured is not None else None
         self._extensions: dict[str, Any] = {"tls": {"client_certificate": shown}} if shown else {}
         self._head_bytes = 0
+        self._has_head = False
         self._refused = False
         self._patience: TimerHandle | None = None
         self._wait_for_head()
@@ -64,6 +78,7 @@ class PeerProtocol(HttpToolsProtocol):
         """Begin to read a request's head."""
         super().on_message_begin()
         self._head_bytes = 0
+        self._has_head = False
         if self._patience is None:
             self._wait_for_head()
 
@@ -76,12 +91,14 @@ class PeerProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Read a header."""
         self._head_bytes += len(name) + len(value)
-        if self._fits():
+        # What follows a body in chunks would pass for a header that a proxy before us set.
+        if self._fits() and not self._has_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin to serve a request, and say how it came."""
         self._head_is_there()
+        self._has_head = True
         if self._fits():
             if self._extensions:
                 self.scope["extensions"] = self._extensions
@@ -104,6 +121,16 @@ class PeerProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._fits() and not self.transport.is_closing():
             self._refuse(431, "headers_too_large", f"A head has at most {HEAD_BYTES} bytes.")
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to a socket, unless its head cannot be one's."""
+        if not self._fits():
+            return
+        if fits_handshake(self.headers, self.url):
+            super().handle_websocket_upgrade()
+            return
+        what = f"A handshake has at most {HEADERS} headers of {LINE_BYTES} bytes."
+        self._refuse(431, "headers_too_large", what)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
@@ -221,6 +248,9 @@ class ServiceServer(PortServer):
         config = uvicorn.Config(
             app,
             http=PeerProtocol,
+            ws=PeerSocket,
+            ws_max_size=MESSAGE_BYTES,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -235,6 +265,7 @@ class ServiceServer(PortServer):
         self._tls = tls
         self._context = context
         self._stamp = tls.stamp() if tls else ()
+        self._reloading: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
         """Open what the service works with, serve until told to stop, and close it.
@@ -244,7 +275,7 @@ class ServiceServer(PortServer):
         """
         # Not by the server's own protocol, which turns the reason of a failure into a traceback.
         try:
-            with self.capture_signals():
+            with self.capture_signals(), self._hangups():
                 async with self._app.router.lifespan_context(self._app):
                     await super().listen()
         finally:
@@ -255,6 +286,36 @@ class ServiceServer(PortServer):
         if not self.should_exit:
             asyncio.get_running_loop().call_later(STOP_SECONDS, _leave)
         super().signalled()
+
+    @contextmanager
+    def _hangups(self) -> Iterator[None]:
+        in_main = threading.current_thread() is threading.main_thread()
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        if not in_main or ignored or os.isatty(0):
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    def _hung_up(self) -> None:
+        reloading = asyncio.get_running_loop().create_task(self._reload(), name="reload settings")
+        self._reloading.add(reloading)
+        reloading.add_done_callback(self._reloading.discard)
+
+    async def _reload(self) -> None:
+        again = getattr(self._app.state, "reload", None)
+        if again is None:
+            _log.warning("the service is not up yet, so there is nothing to read anew")
+            return
+        try:
+            await again(HANGUP)
+        except TradewrightError as error:
+            # Nobody waits for an answer to a signal.
+            _log.error("the settings were not read anew", reason=str(error))
 
     async def on_tick(self, counter: int) -> bool:
         """Say whether to stop, and look every few seconds whether the certificate changed."""

@@ -15,7 +15,10 @@ import numpy as np
 
 from tradewright.core.errors import InvalidInput
 from tradewright.core.ids import InstrumentId, StrategyId
+from tradewright.core.session import Timeframe
 from tradewright.core.signals import Target
+from tradewright.features.volatility import SESSIONS_A_YEAR
+from tradewright.strategies.audition import Past, audition_returns
 from tradewright.strategies.strategy import MarketView, Needs, Rebalance, Strategy
 from tradewright.strategies.volatility_target import annual_risk, held_weights
 
@@ -32,10 +35,22 @@ _LEAST_RISK: Final = 0.01
 
 
 class Allocation(StrEnum):
-    """How the members' weights are set: as given, or these divided by each one's volatility."""
+    """How the members' weights are set: as given, or these scaled by each one's risk or success.
+
+    `risk` divides by the volatility of what a member wishes for now. The others judge by what it
+    would have earned alone over the window: `volatility` divides by how much that varied,
+    `sharpe` multiplies by its Sharpe ratio, and by zero where it lost.
+    """
 
     FIXED = "fixed"
     RISK = "risk"
+    VOLATILITY = "volatility"
+    SHARPE = "sharpe"
+
+    @property
+    def auditions(self) -> bool:
+        """Say whether members are heard over the past first."""
+        return self in {Allocation.VOLATILITY, Allocation.SHARPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +95,13 @@ class Ensemble:
         if len({needs.timeframe for needs in wanted}) > 1:
             names = ", ".join(member.strategy.id for member in self.members)
             raise InvalidInput("members", names, "need bars of several timeframes")
+        if self.allocation.auditions and wanted[0].timeframe is not Timeframe.DAY:
+            rule = f"needs daily bars, and the members {wanted[0].timeframe.value} bars"
+            raise InvalidInput("allocation", self.allocation.value, rule, "choose fixed or risk")
         features = {feature.name: feature for needs in wanted for feature in needs.features}
         lookback = max(self.window + 1, *(needs.lookback for needs in wanted))
+        if self.allocation.auditions:
+            lookback = self.window + max(needs.rows for needs in wanted)
         needs = Needs(wanted[0].timeframe, tuple(features.values()), lookback)
         object.__setattr__(self, "needs", needs)
 
@@ -94,11 +114,11 @@ class Ensemble:
             return ()
         opinions = np.array([_opinion(member.strategy, view) for member in self.members])
         known = ~np.isnan(opinions)
-        voices = self._voices(prices, np.where(known, opinions, 0.0))[:, None]
-        total = (voices * known).sum(axis=0)
-        heard = total > 0
+        voices = self._voices(view, prices, np.where(known, opinions, 0.0))[:, None]
+        heard, total = known.any(axis=0), (voices * known).sum(axis=0)
         mixed = (voices * np.where(known, opinions, 0.0)).sum(axis=0)
-        mixed = np.where(heard, mixed / np.where(heard, total, 1.0), 0.0)
+        # What only members without a voice speak of is let go.
+        mixed = np.where(total > 0, mixed / np.where(total > 0, total, 1.0), 0.0)
         kept = held_weights(view, prices, float(equity))[~heard]
         room = max(self.invested - float(np.abs(kept).sum()), 0.0)
         gross = float(np.abs(mixed).sum())
@@ -109,12 +129,23 @@ class Ensemble:
             if mixed[i] or view.universe[i] in view.holdings
         ]
 
-    def _voices(self, prices: FloatArray, wishes: FloatArray) -> FloatArray:
+    def _voices(self, view: MarketView, prices: FloatArray, wishes: FloatArray) -> FloatArray:
         given = np.array([member.weight for member in self.members])
         if self.allocation is Allocation.FIXED:
             return given
-        risks = [annual_risk(prices, weights) for weights in wishes]
-        return given / np.maximum(risks, _LEAST_RISK)
+        calm: FloatArray
+        if self.allocation is Allocation.RISK:
+            risks = [annual_risk(prices, weights) for weights in wishes]
+            calm = given / np.maximum(risks, _LEAST_RISK)
+            return calm
+        past = Past(view, self.needs.features, self.needs.lookback)
+        earned = np.array([audition_returns(m.strategy, past, self.window) for m in self.members])
+        calm = given / np.maximum(earned.std(axis=1, ddof=1) * SESSIONS_A_YEAR**0.5, _LEAST_RISK)
+        if self.allocation is Allocation.VOLATILITY:
+            return calm
+        voices: FloatArray = calm * np.maximum(earned.mean(axis=1), 0.0)
+        # Where all have lost none is better than another.
+        return voices if voices.any() else given
 
 
 def _opinion(strategy: Strategy, view: MarketView) -> FloatArray:
@@ -131,10 +162,13 @@ _NO_LOTS: Final[Mapping[InstrumentId, Position]] = {}
 
 class _Unheld:
     # The same view for who holds nothing.
-    __slots__ = ("_view",)
+    __slots__ = ("_view", "holdings", "positions", "universe")
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
+        self.universe = view.universe
+        self.holdings = _NOTHING
+        self.positions = _NO_LOTS
 
     @property
     def at(self) -> datetime:
@@ -149,23 +183,14 @@ class _Unheld:
         return self._view.next_session
 
     @property
-    def universe(self) -> tuple[InstrumentId, ...]:
-        return self._view.universe
-
-    @property
-    def holdings(self) -> Mapping[InstrumentId, Decimal]:
-        return _NOTHING
-
-    @property
-    def positions(self) -> Mapping[InstrumentId, Position]:
-        return _NO_LOTS
-
-    @property
     def equity(self) -> Decimal | None:
         return self._view.equity
 
     def rows_since(self, at: datetime) -> int:
         return self._view.rows_since(at)
+
+    def sessions(self, lookback: int) -> tuple[Session, ...]:
+        return self._view.sessions(lookback)
 
     def feature(self, name: str) -> FloatArray:
         return self._view.feature(name)

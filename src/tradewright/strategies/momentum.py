@@ -79,9 +79,8 @@ class Momentum:
     def states(self, columns: Columns) -> States:
         """Return the winners and the others of each row that has winners."""
         scores = columns.features[self.needs.features[0].name]
-        winners = columns.top(np.where(np.isnan(columns.closes), np.nan, scores), self.top)
-        now = winners.astype(np.int8)
-        now[~winners & winners.any(axis=1, keepdims=True)] = -1
+        winners = columns.top(scores, self.top, traded=True)
+        now = 2 * winners.view(np.int8) - winners.any(axis=1, keepdims=True)
         weight = self.invested / self.top
         levels = (Level(), Level(weight, weight), Level(held=0.0))
         return States(now, levels, columns.due(self.rebalance))

@@ -138,8 +138,11 @@ def _parse(kind: type, field: str, text: str) -> object:
     try:
         value: object = kind(text)
     except ValueError:
-        remedy = f"choose one of: {', '.join(choices)}" if choices else ""
-        raise InvalidInput(field, text, f"is not a {kind.__name__}", remedy) from None
+        if choices:
+            remedy = f"choose one of: {', '.join(choices)}"
+            raise InvalidInput(field, text, "is not known", remedy) from None
+        what = "a whole number" if issubclass(kind, int) else "a number"
+        raise InvalidInput(field, text, f"is not {what}") from None
     if isinstance(value, float) and not isfinite(value):
         raise InvalidInput(field, text, "is not a finite number")
     return value

@@ -39,11 +39,8 @@ class Needs:
         return max([self.lookback, *(feature.window for feature in self.features)])
 
 
-class MarketView(Protocol):
-    """All that a strategy may see at one instant; nothing in it is later than `at`.
-
-    The view moves on with the market: what is wanted from it later is kept as values.
-    """
+class Moment(Protocol):
+    """When a view is of, and what led up to it."""
 
     @property
     def at(self) -> datetime:
@@ -59,6 +56,21 @@ class MarketView(Protocol):
     def next_session(self) -> Session:
         """The session after this one: its date is known in advance."""
         ...
+
+    def rows_since(self, at: datetime) -> int:
+        """Return how many rows have closed since an instant, as far as they are known."""
+        ...
+
+    def sessions(self, lookback: int) -> tuple[Session, ...]:
+        """Return the session of each of the last rows, oldest first, as many as `window` has."""
+        ...
+
+
+class MarketView(Moment, Protocol):
+    """All that a strategy may see at one instant; nothing in it is later than `at`.
+
+    The view moves on with the market: what is wanted from it later is kept as values.
+    """
 
     @property
     def universe(self) -> tuple[InstrumentId, ...]:
@@ -78,10 +90,6 @@ class MarketView(Protocol):
     @property
     def equity(self) -> Decimal | None:
         """Cash and positions at the last prices; None while a price is missing."""
-        ...
-
-    def rows_since(self, at: datetime) -> int:
-        """Return how many rows have closed since an instant, as far as they are known."""
         ...
 
     def feature(self, name: str) -> FloatArray:
@@ -182,8 +190,11 @@ class Columns(Protocol):
         """
         ...
 
-    def top(self, scores: FloatArray, count: int) -> BoolArray:
-        """Return where a row's `count` highest scores stand, NaN left out, ties to the earlier."""
+    def top(self, scores: FloatArray, count: int, *, traded: bool = False) -> BoolArray:
+        """Return where a row's `count` highest scores stand, NaN left out, ties to the earlier.
+
+        With `traded`, what did not trade in the row is left out too.
+        """
         ...
 
 

@@ -25,7 +25,7 @@ _STILL: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class VolatilityTarget:
-    """Bring the portfolio that `inner` wishes for to `annual` volatility, up to `most` gross.
+    """Bring what another strategy wishes for to `annual` volatility, up to `most` gross.
 
     The portfolio is what `inner` names, with its weights, and what else is held, with its own.
     Its volatility is that of these weights over the last `window` daily returns. Sizes are set

@@ -302,10 +302,10 @@ def test_a_replacement_names_its_successor() -> None:
 
 
 def test_a_fill_has_their_execution_id_and_cumulative_and_our_fee() -> None:
-    asked: list[tuple[OrderId, Decimal, Decimal, Decimal]] = []
+    asked: list[tuple[Any, ...]] = []
 
-    def fee(order: OrderId, before: Decimal, quantity: Quantity, price: Price) -> Money:
-        asked.append((order, before, quantity, price))
+    def fee(*facts: Any) -> Money:
+        asked.append(facts)
         return Money(Decimal("0.35"))
 
     order = their_order(filled_qty="70", status="partially_filled", symbol="BRK.B")
@@ -318,7 +318,8 @@ def test_a_fill_has_their_execution_id_and_cumulative_and_our_fee() -> None:
     assert (fill.quantity, fill.price) == (Decimal(30), Decimal("190.25"))
     assert fill.fee == Money(Decimal("0.35"))
     assert update.cumulative == Decimal(70)
-    assert asked == [("our-id", Decimal(40), Decimal(30), Decimal("190.25"))]
+    told = ("our-id", Decimal(40), Decimal(30), Decimal("190.25"), Side.BUY, fill.at)
+    assert asked == [told]
 
 
 def test_a_fill_without_execution_id_gets_one_from_its_facts() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.backtest.builders import (
     EQUITY,
+    FIRST,
     PROVENANCE,
     a_market,
     a_paper_side,
@@ -17,16 +18,19 @@ from tests.unit.backtest.builders import (
     a_result,
     a_spec,
 )
-from tradewright.backtest.archive import LATEST, RunFolder, library_versions
+from tradewright.backtest.archive import LATEST, STRATEGY, RunFolder, library_versions
 from tradewright.backtest.backtest import Backtest, Result
+from tradewright.backtest.report.kept import KeptRun, Since
 from tradewright.backtest.summary import summary
 from tradewright.core.errors import ConfigError, InvalidInput
+from tradewright.core.events import Alert
 from tradewright.core.ids import RunId
 from tradewright.core.money import Price
 from tradewright.core.records import from_body
 from tradewright.data.fingerprint import data_hash
 from tradewright.data.history import MarketData
 from tradewright.data.sample import sample_market
+from tradewright.engine.named import StrategyFile
 from tradewright.risk.limits import Limits
 
 METRICS = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -48,7 +52,7 @@ def test_folder_holds_the_whole_run(tmp_path: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         *("spec.json", "summary.json", "statistics.json", "report.html"),
-        *("orders.csv", "fills.csv", "refusals.csv", "equity.csv"),
+        *("orders.csv", "fills.csv", "refusals.csv", "alerts.csv", "equity.csv", "costs.csv"),
     }
     papers = METRICS.read_text(encoding="utf-8")
     assert [name for name in names if f"| `{name}` |" not in papers] == []
@@ -99,6 +103,33 @@ def test_refusals_carry_their_numbers(tmp_path: Path) -> None:
     refusals = texts(written(tmp_path) / "refusals.csv")
     assert refusals["code"].to_list() == ["order_size"]
     assert json.loads(refusals["context"][0]) == {"limit": "20.50"}
+
+
+def test_alerts_are_kept_in_their_words(tmp_path: Path) -> None:
+    alerts = [Alert("target_unsized", "AAA has no price", FIRST)]
+    folder = written(tmp_path, result=a_result(a_market(), alerts=alerts))
+    kept = texts(folder / "alerts.csv").row(0)
+    assert kept == ("2020-01-30T00:00:00Z", "target_unsized", "AAA has no price")
+    assert "AAA has no price" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_text_of_a_strategy_s_file_is_kept_to_the_byte(tmp_path: Path) -> None:
+    market, content = a_market(), "x = 1\r\n# µ\n".encode("latin-1")
+    own = replace(PROVENANCE, strategy_file=StrategyFile(tmp_path / "mine.py", content))
+    spec = a_spec(strategy="./mine.py:Mine")
+    folder = RunFolder(tmp_path, RunId("r1")).write(
+        a_result(market, spec=spec), market, own, title="A run"
+    )
+    assert (folder / STRATEGY).read_bytes() == content
+    kept = KeptRun(folder).strategy()
+    assert kept is not None
+    assert kept.again == f"{folder / STRATEGY}:Mine"
+    seen = [kept.since]
+    for now in (content, content + b"\n"):
+        kept.path.write_bytes(now)
+        seen.append(kept.since)
+    assert seen == [Since.GONE, Since.SAME, Since.CHANGED]
+    assert KeptRun(written(tmp_path, "r2")).strategy() is None
 
 
 def test_run_without_orders_has_empty_tables_with_headings(tmp_path: Path) -> None:

@@ -21,7 +21,10 @@ FLAGS = (
     *("--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom"),
 )
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="allowed: no Chromium on this machine")
+needs_browser = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium here: `bash .ci/tools` installs it"
+)
+pytestmark = needs_browser
 
 
 def shown_by_browser(page: str, folder: Path, *, dark: bool) -> tuple[str, str]:

@@ -37,7 +37,7 @@ def test_what_is_not_ours_is_the_strategys() -> None:
     plan = planned("momentum", CASH, {"top": "5", "min_trade": "100", "commission": "none"})
     assert plan.parameters == {"top": "5"}
     assert plan.construction.min_trade == 100
-    assert plan.commission == "none"
+    assert plan.costs.commission == "none"
 
 
 @pytest.mark.parametrize(

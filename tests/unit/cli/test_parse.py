@@ -34,7 +34,7 @@ def test_choices_are_sorted_into_costs_and_parameters() -> None:
     choices = {"top": "5", "commission": "none", "slippage_bps": "0", "volume_share": "0.1"}
     plan = planned("momentum", Decimal(100), choices)
     assert plan.parameters == {"top": "5"}
-    costs = (plan.commission, plan.slippage_bps, plan.volume_share)
+    costs = (plan.costs.commission, plan.costs.slippage_bps, plan.volume_share)
     assert costs == ("none", Decimal(0), Decimal("0.1"))
 
 

@@ -38,6 +38,17 @@ def test_quiet_steps_are_measured_in_silence(capsys: pytest.CaptureFixture[str])
     assert list(steps.seconds) == ["load"]
 
 
+def test_where_colours_are_forced_and_nobody_watches_no_bar_moves(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a notebook's kernel does for the commands that are run in it.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-color")
+    with Steps(quiet=False).step("load", "Load the market") as progress:
+        progress(1, 2)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_step_that_fails_is_neither_ticked_nor_measured(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -61,6 +72,9 @@ def test_summary_is_a_row_a_value(capsys: pytest.CaptureFixture[str]) -> None:
             "total_return": 0.1234,
             "sharpe": 1.23456,
             "calmar": None,
+            "hit_rate": 0.5,
+            "final_equity": "1234567.8901",
+            "capital": "100000",
             "simulated": False,
             "parity": False,
             "reconciled": True,
@@ -82,6 +96,9 @@ def test_summary_is_a_row_a_value(capsys: pytest.CaptureFixture[str]) -> None:
         "total return": "12.34%",
         "sharpe": "1.235",
         "calmar": "–",
+        "hit rate": "50.00%",
+        "final equity": "1,234,567.89",
+        "capital": "100,000.00",
         "simulated": "no",
         "parity": "NO",
         "reconciled": "yes",

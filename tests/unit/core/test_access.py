@@ -41,6 +41,7 @@ def test_every_role_is_listed_and_admin_may_do_everything() -> None:
         (Permission.MANAGE_RECONCILIATION, {Role.OPERATOR, Role.RISK_OFFICER, Role.ADMIN}),
         (Permission.MANAGE_USERS, {Role.ADMIN}),
         (Permission.MANAGE_CERTIFICATES, {Role.ADMIN}),
+        (Permission.RELOAD_SETTINGS, {Role.ADMIN}),
     ],
 )
 def test_who_may_do_what(permission: Permission, roles: set[Role]) -> None:

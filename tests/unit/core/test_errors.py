@@ -22,6 +22,7 @@ from tradewright.core.errors import (
     VenueError,
     VenueRejected,
     VenueUnavailable,
+    WorkError,
 )
 
 SAID: list[tuple[TradewrightError, str]] = [
@@ -42,6 +43,7 @@ SAID: list[tuple[TradewrightError, str]] = [
     (RateLimited("alpaca", 1.5), "alpaca: rate limited, retry after 1.5 s"),
     (VenueRejected("alpaca", "403", "no"), "alpaca: refused (403): no"),
     (SafetyError("switch unread"), "switch unread"),
+    (WorkError("local workers", "piece 3 broke"), "local workers: piece 3 broke"),
     (
         UnknownName("strategy", "b", ["z", "a"]),
         "strategy: 'b' is not known; choose one of: a, z",

@@ -45,6 +45,7 @@ def test_exact_prices_are_the_shortest_decimals_of_the_columns() -> None:
     assert FRAME.price(0, 0, "open") == Decimal("10.1")
     assert FRAME.price(0, 0) == Decimal("10.5")
     assert to_decimal(0.1 + 0.2) == Decimal("0.30000000000000004")
+    assert to_decimal(np.float64(0.1)) == to_decimal(0.1) == Decimal("0.1")
 
 
 def test_a_bar_that_is_not_there_is_none() -> None:

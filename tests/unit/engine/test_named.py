@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tradewright.core.errors import InvalidInput, UnknownName
-from tradewright.engine.named import is_file, named_strategy
+from tradewright.engine.named import is_file, named_strategy, strategy_file
 from tradewright.strategies.momentum import Momentum
 
 MINE = """\
@@ -67,6 +67,17 @@ def test_a_file_that_has_changed_is_read_again(mine: Path) -> None:
     mine.write_text(MINE.replace('"mine"', '"ours"'), encoding="utf-8")
     assert named_strategy(str(mine), {}).id == "ours"
     assert [path.name for path in mine.parent.iterdir()] == ["mine.py"]
+
+
+def test_a_file_of_another_text_than_named_is_not_run(mine: Path) -> None:
+    file = strategy_file(f"{mine}:Mine")
+    assert file is not None
+    assert (file.path, file.content) == (mine.resolve(), MINE.encode())
+    assert strategy_file("momentum") is None
+    assert named_strategy(str(mine), {}, file.sha256).id == "mine"
+    mine.write_text("raise SystemExit\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="has changed: its SHA-256 is"):
+        named_strategy(str(mine), {}, file.sha256)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.exchange.builders import CASH, FREE, a_market, an_exchange, closed, opened
-from tradewright.core.events import CashMoved, Delisted, DividendPaid
+from tradewright.core.events import CashMoved, Delisted, DividendPaid, FinancingCharged
 from tradewright.core.ids import InstrumentId
 from tradewright.core.market import CashDividend, Delisting, Split
 from tradewright.core.money import Money, to_cents
@@ -141,6 +141,14 @@ def test_cash_that_comes_and_goes() -> None:
         ("CSD", "500"),
         ("CSW", "-200"),
     ]
+
+
+def test_interest_is_a_charge() -> None:
+    exchange = an_exchange()
+    charged = FinancingCharged(Money(Decimal("1.25")), exchange.market.now, "borrowed shares")
+    exchange.account.live(charged, ())
+    (row,) = listed(exchange, "INT")
+    assert some(row, "description", "net_amount") == ("borrowed shares", "-1.25")
 
 
 def test_fees_accrue_by_day_and_are_posted_at_the_close() -> None:

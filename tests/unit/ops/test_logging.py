@@ -22,7 +22,7 @@ from tradewright.ops import metrics
 from tradewright.ops.logging import JsonLines, configure_logging, logger
 from tradewright.ops.redaction import MASK, Redactor
 from tradewright.ops.tracing import begin, bound
-from tradewright.ops.trading_lines import _LINES, log_event
+from tradewright.ops.trading.lines import _LINES, log_event
 
 AT = datetime(2026, 3, 4, 14, 30, tzinfo=UTC)
 SCHEMA = [

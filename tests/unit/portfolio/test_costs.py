@@ -60,7 +60,7 @@ def test_no_commission_is_nothing() -> None:
 
 
 def test_an_unknown_commission_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UnknownName, match="choose one of: ib-fixed, none, per-share, percent"):
+    with pytest.raises(UnknownName, match="choose one of: ib-fixed, ib-fixed-capped, ib-tiered"):
         commission("free")
 
 

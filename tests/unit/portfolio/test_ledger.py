@@ -13,7 +13,14 @@ import pytest
 
 from tests.builders import AAA, AT, BBB, a_fill, an_instrument, cash, dec, instruments
 from tradewright.core.errors import LedgerError
-from tradewright.core.events import CashMoved, Delisted, DividendPaid, Filled, SplitApplied
+from tradewright.core.events import (
+    CashMoved,
+    Delisted,
+    DividendPaid,
+    Filled,
+    FinancingCharged,
+    SplitApplied,
+)
 from tradewright.core.ids import InstrumentId, OrderId
 from tradewright.core.market import CashDividend, Delisting, Split
 from tradewright.core.money import Money
@@ -43,6 +50,10 @@ def split(ratio: Fraction, reference: str) -> SplitApplied:
 
 def delisted(price: str) -> Delisted:
     return Delisted(Delisting(AAA, EX), dec(price), AT)
+
+
+def charged(amount: str) -> FinancingCharged:
+    return FinancingCharged(cash(amount), AT, "borrowed shares")
 
 
 def booked(*events: LedgerEvent) -> Ledger:
@@ -132,6 +143,10 @@ EXAMPLES: dict[str, tuple[Sequence[LedgerEvent], dict[str, str]]] = {
         {"cash": "999.50", "realised": "999.50"},
     ),
     "a delisting of what is not held is nothing": ([delisted("5")], {}),
+    "borrowing is paid for and is no withdrawal": (
+        [deposit("100"), charged("1.50"), charged("0.25")],
+        {"cash": "98.25", "deposits": "100", "financing": "1.75"},
+    ),
     "a late fill after a delisting opens again": (
         [filled(BUY, "10", "10"), delisted("10"), filled(SELL, "4", "9")],
         {"cash": "36", "held": "-4", "cost": "-36"},
@@ -152,6 +167,7 @@ def test_worked_examples(name: str) -> None:
         "fees": book.fees,
         "dividends": book.dividends,
         "deposits": book.deposits,
+        "financing": book.financing,
     }
     assert found == {key: dec(numbers.get(key, "0")) for key in found}
 
@@ -200,6 +216,8 @@ def test_another_currency_stops() -> None:
     foreign = Money(Decimal(1), other)
     with pytest.raises(LedgerError, match="EUR booked in a USD ledger"):
         ledger.apply(CashMoved(foreign, AT, "deposit"))
+    with pytest.raises(LedgerError, match="EUR booked in a USD ledger"):
+        ledger.apply(FinancingCharged(foreign, AT, "borrowed cash"))
     with pytest.raises(LedgerError, match="EUR"):
         ledger.apply(filled(BUY, "1", "1", fee=foreign))  # type: ignore[arg-type]
     assert ledger.snapshot() == booked().snapshot()

@@ -328,10 +328,54 @@ def test_by_risk_the_calmer_member_has_the_louder_voice() -> None:
     both = (Member(Says({"AAA": 0.5, "BBB": 0.0})), Member(Says({"AAA": 0.0, "BBB": 0.5})))
     fixed, risk = (
         weights_at_end(Ensemble(both, allocation, 10, rebalance=Rebalance.DAY), bars)
-        for allocation in Allocation
+        for allocation in (Allocation.FIXED, Allocation.RISK)
     )
     assert risk["AAA"] > 1.5 * fixed["AAA"]
     assert risk["BBB"] < fixed["BBB"] / 1.5
+
+
+def tried(allocation: Allocation, *closes: Sequence[float]) -> dict[str, float]:
+    """What two members hold at the end that wish for one name each, half the account."""
+    bars = dict(
+        zip(("AAA", "BBB"), ([round(c, 2) for c in column] for column in closes), strict=True)
+    )
+    both = (Member(Says({"AAA": 0.5, "BBB": 0.0})), Member(Says({"AAA": 0.0, "BBB": 0.5})))
+    return weights_at_end(Ensemble(both, allocation, 10, rebalance=Rebalance.DAY), bars)
+
+
+RISES = [100 * 1.01**i * (1.002 if i % 2 else 1.0) for i in range(24)]
+FADES = [100 * 0.99**i * (1.002 if i % 2 else 1.0) for i in range(24)]
+SWINGS = [100 * 1.01**i * (1.04 if i % 2 else 1.0) for i in range(24)]
+
+
+def test_by_volatility_the_member_that_would_have_swung_less_has_the_louder_voice() -> None:
+    held = tried(Allocation.VOLATILITY, RISES, SWINGS)
+    assert held["AAA"] > 4 * held["BBB"] > 0
+
+
+def test_by_sharpe_a_member_that_would_have_lost_has_no_voice() -> None:
+    held = tried(Allocation.SHARPE, RISES, FADES)
+    assert held["AAA"] == pytest.approx(0.5, abs=0.02)
+    assert "BBB" not in held
+    held = tried(Allocation.SHARPE, RISES, SWINGS)
+    assert held["AAA"] > 4 * held["BBB"] > 0
+
+
+def test_where_all_members_would_have_lost_they_speak_as_loud_as_given() -> None:
+    falls = [c * (1.0 if i % 3 else 0.999) for i, c in enumerate(FADES)]
+    assert tried(Allocation.SHARPE, FADES, falls) == tried(Allocation.FIXED, FADES, falls)
+
+
+def test_what_only_a_member_without_a_voice_holds_is_let_go() -> None:
+    # Both rise at first; what the second alone speaks of is let go once it would have lost.
+    turns = [*RISES[:12], *(RISES[11] * 0.95**i for i in range(1, 13))]
+    bars = {"AAA": [round(c, 2) for c in RISES], "BBB": [round(c, 2) for c in turns]}
+    both = (Member(Says({"AAA": 0.5})), Member(Says({"BBB": 0.5})))
+    rule = Ensemble(both, Allocation.SHARPE, 5, rebalance=Rebalance.DAY)
+    signs = {name: [s for _, n, s in told(rule, bars) if n == name] for name in bars}
+    assert signs["BBB"][0] == 1
+    assert signs["BBB"][-1] == -1
+    assert set(weights_at_end(rule, bars)) == {"AAA"}
 
 
 def test_volatility_is_brought_to_the_target_and_borrowing_is_bounded() -> None:
@@ -359,9 +403,15 @@ def test_a_portfolio_that_is_let_go_is_let_go() -> None:
     [
         ("ensemble", {"members": "momentum,momentum"}, "named twice"),
         ("ensemble", {"members": "momentum:0"}, "must be positive"),
-        ("ensemble", {"members": "momentum:x"}, "is not a float"),
+        ("ensemble", {"members": "momentum:x"}, "is not a number"),
         ("ensemble", {"members": "momentum", "sma-cross.fast": "5"}, "is not known"),
         ("ensemble", {"members": "momentum,sma-cross", "sma-cross.timeframe": "minute"}, "several"),
+        (
+            "ensemble",
+            {"members": "sma-cross", "sma-cross.timeframe": "minute", "allocation": "sharpe"},
+            "needs daily bars",
+        ),
+        ("ensemble", {"allocation": "luck"}, "choose one of: fixed, risk, volatility, sharpe"),
         ("ensemble", {"members": "martingale"}, "strategy: 'martingale' is not known"),
         ("ensemble", {"invested": "2"}, "fraction"),
         ("ensemble", {"window": "1"}, "at least 2"),

@@ -46,6 +46,9 @@ class StillView:
     def rows_since(self, at: datetime) -> int:
         return (self.at - at).days
 
+    def sessions(self, lookback: int) -> tuple[Session, ...]:
+        return (self.session,) * lookback
+
     def feature(self, name: str) -> FloatArray:
         assert name
         return np.array(self.values)
@@ -202,7 +205,7 @@ def test_a_strategy_is_built_by_name_from_text(
         ("momentum", {"botom": "1"}, "momentum parameter: 'botom' is not known"),
         ("momentum", {"needs": "1"}, "'needs' is not known"),
         ("momentum", {"id": "mine"}, "'id' is not known"),
-        ("momentum", {"top": "many"}, r"momentum\.top: 'many' is not a int"),
+        ("momentum", {"top": "many"}, r"momentum\.top: 'many' is not a whole number"),
         ("momentum", {"rebalance": "year"}, "choose one of: day, week, month"),
         ("momentum", {"top": "0"}, "top: 0 must be at least 1"),
     ],

@@ -33,8 +33,8 @@ from tradewright.core.money import ZERO, Money, Price, Quantity, parse_decimal, 
 from tradewright.core.orders import Fill, Order, OrderKind, OrderStatus, Side
 from tradewright.core.reports import VenueAccount, VenueOrder
 
-FeeRule: TypeAlias = Callable[[OrderId, Decimal, Quantity, Price], Money]
-"""The fee of one execution, from the order, what it had filled before, quantity and price."""
+FeeRule: TypeAlias = Callable[[OrderId, Decimal, Quantity, Price, Side, datetime], Money]
+"""The fee of one execution: order, filled before, quantity, price, side and time."""
 
 _HUNDRED: Final = Decimal(100)
 _ACTIVE: Final = "ACTIVE"
@@ -101,7 +101,14 @@ _CORRECTED: Final = "trade_correct"
 _RESTATED: Final = "restated"
 
 
-def no_fee(_order: OrderId, _before: Decimal, _quantity: Quantity, _price: Price) -> Money:
+def no_fee(
+    _order: OrderId,
+    _before: Decimal,
+    _quantity: Quantity,
+    _price: Price,
+    _side: Side,
+    _at: datetime,
+) -> Money:
     """Charge nothing: the vendor's messages carry no fee."""
     return Money(ZERO)
 
@@ -281,15 +288,16 @@ def _filled(data: Json, body: Json, symbols: Symbols, fee: FeeRule, at: datetime
     cumulative = quantity(_amount(body, "filled_qty"), "filled_qty")
     traded = quantity(_amount(data, "qty"), "qty")
     paid = price(_amount(data, "price"), "price")
+    side = _side(_text(body, "side"))
     execution = data.get("execution_id")
     fill = Fill(
         id=FillId(execution) if execution else inferred_fill_id(order, cumulative, paid),
         order=order,
         instrument=symbols.instrument(_text(body, "symbol")),
-        side=_side(_text(body, "side")),
+        side=side,
         quantity=traded,
         price=paid,
-        fee=fee(order, cumulative - traded, traded, paid),
+        fee=fee(order, cumulative - traded, traded, paid, side, at),
         at=at,
     )
     return Filled(order, at, fill, cumulative, venue_id=VenueOrderId(_text(body, "id")))
@@ -335,15 +343,17 @@ def execution(
     cumulative = _amount(row, "cum_qty")
     traded = quantity(_amount(row, "qty"), "qty")
     paid = price(_amount(row, "price"), "price")
+    side = _side(_text(row, "side"))
+    at = time_of(row.get("transaction_time"), "transaction_time")
     fill = Fill(
         id=FillId(_text(row, "id").rpartition("::")[2]),
         order=order,
         instrument=symbols.instrument(_text(row, "symbol")),
-        side=_side(_text(row, "side")),
+        side=side,
         quantity=traded,
         price=paid,
-        fee=fee(order, cumulative - traded, traded, paid),
-        at=time_of(row.get("transaction_time"), "transaction_time"),
+        fee=fee(order, cumulative - traded, traded, paid, side, at),
+        at=at,
     )
     return fill, cumulative
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tradewright.adapters.audit.log import AuditPatience, DurableAuditLog
+from tradewright.adapters.audit.log import AbsentAuditTable, AuditPatience, DurableAuditLog
 from tradewright.adapters.audit.spool import AuditSpool, total_waiting
 
-__all__ = ["AuditPatience", "AuditSpool", "DurableAuditLog", "total_waiting"]
+__all__ = [
+    "AbsentAuditTable",
+    "AuditPatience",
+    "AuditSpool",
+    "DurableAuditLog",
+    "total_waiting",
+]

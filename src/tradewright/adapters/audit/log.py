@@ -18,7 +18,7 @@ from typing import Final, Self
 from tradewright.adapters.audit.spool import AuditSpool, Page
 from tradewright.compliance.chain import Head, link
 from tradewright.core.errors import SafetyError
-from tradewright.core.records import JsonValue, Note
+from tradewright.core.records import JournalEntry, JsonValue, Note
 from tradewright.ports import AuditTable, Clock
 
 GAP: Final = "audit.gap"
@@ -60,6 +60,37 @@ class _Reading:
             self.latest = max(self.latest or note.at, note.at)
 
 
+class AbsentAuditTable:
+    """The table where there is no database: nothing is known of it and nothing is appended."""
+
+    async def append(self, notes: Mapping[str, Note]) -> int:
+        """Raise SafetyError."""
+        raise _absent(f"{len(notes)} entries wait")
+
+    async def since(self, seq: int = 0, limit: int = 1000) -> Sequence[JournalEntry]:
+        """Raise SafetyError."""
+        raise _absent(f"nothing from {seq} on is read, nor {limit} entries of it")
+
+    async def last(self) -> JournalEntry | None:
+        """Raise SafetyError."""
+        raise _absent("nothing is read")
+
+    async def find(
+        self,
+        *,
+        actor: str | None = None,
+        kind: str | None = None,
+        start: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[JournalEntry]:
+        """Raise SafetyError."""
+        raise _absent(f"nothing is read of {actor}, {kind}, {start}, {limit}")
+
+
+def _absent(what: str) -> SafetyError:
+    return SafetyError(f"there is no database for the audit log: {what}")
+
+
 class DurableAuditLog:
     """The audit log for one service; use it as an asynchronous context."""
 
@@ -99,6 +130,7 @@ class DurableAuditLog:
         self._spooling = spool.count > 0
         self._open = False
         self._stop = asyncio.Event()
+        self._drains = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
@@ -120,6 +152,11 @@ class DurableAuditLog:
         self._waiting.append(asked)
         self._wake.set()
         await asked.done
+
+    async def drained(self) -> None:
+        """Wait until nothing waits on disk, or the log is closed."""
+        while self._spooling and self._open:
+            await self._drains.wait()
 
     async def __aenter__(self) -> Self:
         self._open = True
@@ -231,6 +268,8 @@ class DurableAuditLog:
             await asyncio.to_thread(spool.clear, intact=intact)
             if spool is self._spool:
                 self._spooling = False
+                self._drains.set()
+                self._drains.clear()
         self._told("reattached", reading.count)
 
     def _gap(self, spool: AuditSpool, reading: _Reading, *, intact: bool) -> dict[str, Note]:

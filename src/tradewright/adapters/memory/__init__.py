@@ -23,6 +23,7 @@ from tradewright.adapters.memory.trading import (
     MemoryOrderStore,
     MemoryStateStore,
 )
+from tradewright.adapters.memory.work import MemoryExecutor
 
 __all__ = [
     "MemoryAuditLog",
@@ -30,6 +31,7 @@ __all__ = [
     "MemoryBarStore",
     "MemoryBroker",
     "MemoryCertificateVerifier",
+    "MemoryExecutor",
     "MemoryFeed",
     "MemoryIdentityProvider",
     "MemoryJournal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -27,13 +27,16 @@ from tradewright.backtest.arrays.state import (
     GOES_ON,
     HELD,
     LARGEST,
+    MICRO,
     NO_PRICE,
     OFF,
     OFF_GRID,
     OPENING,
     PARTIAL_SHARES,
+    PENDING,
     RAN_OUT,
     ROW,
+    SESSION,
     SPLIT,
     SPLIT_AWAY,
     STATUS,
@@ -46,6 +49,9 @@ from tradewright.backtest.arrays.state import (
     Rules,
     compiled,
 )
+
+if TYPE_CHECKING:
+    from tradewright.core.frames import IntArray
 
 _EXACT_DIGITS: Final = 1e15
 
@@ -72,18 +78,22 @@ def _cents(amount: int, unit: int) -> int:
 
 
 @compiled
-def fee_cents(rules: Rules, before: int, quantity: int, price: int) -> int:
-    """Return the commission in cents of filling `quantity` more after `before`."""
-    # Cents. A rate of the value is charged by fill, a rate a share by order.
+def _order_cents(rules: Rules, quantity: int, price: int) -> int:
+    # Of an order of so many shares; the larger of two is the larger in cents, too.
     if rules.by_value:
         value = quantity * price
         whole, rest = value // rules.fee_unit, value % rules.fee_unit
-        return whole * rules.fee_rate + _cents(rest * rules.fee_rate, rules.fee_unit)
-    after = max(rules.fee_rate * (before + quantity), rules.fee_least)
-    fee = _cents(after, rules.fee_unit)
-    if before > 0:
-        fee -= _cents(max(rules.fee_rate * before, rules.fee_least), rules.fee_unit)
-    return fee
+        charged = whole * rules.fee_rate + _cents(rest * rules.fee_rate, rules.fee_unit)
+        return max(charged, rules.fee_least)
+    return _cents(max(rules.fee_rate * quantity, rules.fee_least), rules.fee_unit)
+
+
+@compiled
+def fee_cents(rules: Rules, before: int, quantity: int, price: int) -> int:
+    """Return the commission in cents of filling `quantity` more after `before`."""
+    if rules.by_fill or before == 0:
+        return _order_cents(rules, quantity, price)
+    return _order_cents(rules, before + quantity, price) - _order_cents(rules, before, price)
 
 
 @compiled
@@ -97,16 +107,21 @@ def _slipped(rules: Rules, delta: int, price: int) -> int:
 
 
 @compiled
-def last_row(market: Market, account: Account, row: int, column: int) -> int:
-    """Return the last row up to `row` with a close, -1 before the first."""
-    # What was looked through before is not looked through again.
-    at, stop = row, account.checked[column]
+def _last(market: Market, seen: IntArray, checked: IntArray, row: int, column: int) -> int:
+    # What was looked through before is not looked through again: `row` never goes back.
+    at, stop = row, checked[column]
     while at > stop and np.isnan(market.close[at, column]):
         at -= 1
     if at > stop:
-        account.seen[column] = at
-    account.checked[column] = max(row, stop)
-    return int(account.seen[column])
+        seen[column] = at
+    checked[column] = max(row, stop)
+    return int(seen[column])
+
+
+@compiled
+def last_row(market: Market, account: Account, row: int, column: int) -> int:
+    """Return the last row up to `row` with a close, -1 before the first."""
+    return _last(market, account.seen, account.checked, row, column)
 
 
 @compiled
@@ -126,7 +141,7 @@ def mark(market: Market, rules: Rules, account: Account, row: int, column: int) 
 @compiled
 def _stale_worth(market: Market, account: Account, row: int, column: int) -> float:
     # The last price before a row, in today's shares; 0 before the first.
-    last = last_row(market, account, row, column)
+    last = _last(market, account.curve_seen, account.curve_checked, row, column)
     if last < 0:
         return 0.0
     value = market.close[last, column]
@@ -139,11 +154,10 @@ def _stale_worth(market: Market, account: Account, row: int, column: int) -> flo
 
 
 @compiled
-def curve(
-    market: Market, rules: Rules, account: Account, logs: Logs, span: tuple[int, int]
-) -> None:
-    """Note equity at the closes of a span of rows in which nothing is booked."""
-    first, stop = span
+def curve(market: Market, rules: Rules, account: Account, logs: Logs, stop: int) -> None:
+    """Note equity at the closes up to, not including, a row; nothing was booked meanwhile."""
+    first = account.at[PENDING]
+    account.at[PENDING] = stop
     at, marks, held, close = account.at, logs.marks, account.held, market.close
     cash = at[CASH] / rules.scale
     every = len(marks) == 0
@@ -222,13 +236,13 @@ def openings(market: Market, rules: Rules, account: Account, logs: Logs) -> int:
         if kind == SPLIT:
             if last_row(market, account, row - 1, column) >= 0:
                 _withdraw(account, logs, row, column, SPLIT_AWAY)
-                if held * up % down != 0:
+                if held * up % (down * market.lots[column]) != 0:
                     return ACTION_ASKED
                 _book(account, column, held * up // down - held)
         elif held != 0:
             if abs(float(held) * float(up)) > LARGEST:
                 return ACTION_ASKED
-            at[CASH] += _cents(held * up, down) * (rules.scale // 100)
+            at[CASH] += _cents(held * up, down) * rules.cent
         at[OPENING] += 1
     return GOES_ON
 
@@ -248,8 +262,7 @@ def endings(market: Market, rules: Rules, account: Account, logs: Logs) -> int:
                 price = to_ticks(market.close[last, column], rules.scale)
                 if price < 0:
                     return OFF_GRID
-                cent = rules.scale // 100
-                at[CASH] += _cents(held * price, cent) * cent
+                at[CASH] += _cents(held * price, rules.cent) * rules.cent
                 _book(account, column, -held)
         at[ENDING] += 1
     return GOES_ON
@@ -263,7 +276,8 @@ def _room(market: Market, rules: Rules, account: Account, row: int, column: int)
         return 0
     if volume != np.rint(volume) or volume * rules.share > LARGEST:
         return -1
-    return max(int(volume) * rules.share // rules.share_unit - int(account.used[column]), 0)
+    room = int(volume) * rules.share // rules.share_unit - int(account.used[column])
+    return max(int(room // market.lots[column] * market.lots[column]), 0)
 
 
 @compiled
@@ -296,7 +310,7 @@ def _fill(  # noqa: PLR0911 - each says why
         return -TOO_LARGE
     fee = fee_cents(rules, abs(facts[FILLED]), quantity, price)
     signed = quantity if rest > 0 else -quantity
-    at[CASH] -= signed * price + fee * (rules.scale // 100)
+    at[CASH] -= signed * price + fee * rules.cent
     _book(account, column, signed)
     facts[FILLED] += signed
     if signed > 0:
@@ -311,6 +325,12 @@ def _fill(  # noqa: PLR0911 - each says why
 
 
 @compiled
+def _is_known(market: Market, decided: int, row: int) -> bool:
+    # In microseconds, as the engine's times are.
+    return bool(market.known[decided] // MICRO <= market.start[row] // MICRO)
+
+
+@compiled
 def trade(market: Market, rules: Rules, account: Account, logs: Logs) -> int:
     """Fill at the open of a row, and end the session's orders at its close."""
     at = account.at
@@ -319,19 +339,20 @@ def trade(market: Market, rules: Rules, account: Account, logs: Logs) -> int:
         return GOES_ON
     if rules.share_unit > 0:
         account.used[:] = 0
-    last = row + 1 == len(market.session) or market.session[row] != market.session[row + 1]
+    while market.closing[at[SESSION]] < row:
+        at[SESSION] += 1
+    runs_out = rules.one_day and market.closing[at[SESSION]] == row
     kept = 0
     for i in range(at[WORKING]):
         order = logs.working[i]
         facts = logs.orders[order]
-        active = market.known[facts[DECIDED]]
-        if active <= market.start[row]:
+        if market.prompt or _is_known(market, facts[DECIDED], row):
             answer = _fill(market, rules, account, logs, order)
             if answer < 0:
                 return -answer
         if facts[FILLED] == facts[DELTA]:
             _end(account, logs, order, row, DONE_WITH)
-        elif last and rules.one_day and active < market.known[row]:
+        elif runs_out:
             _end(account, logs, order, row, RAN_OUT)
         else:
             logs.working[kept] = order

@@ -6,33 +6,33 @@ and not to the kernels must not be passed over.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tradewright.backtest.arrays.state import DIVIDEND, SPLIT, Market, Rules, Wishes
-from tradewright.core.market import CashDividend, Delisting, Split
-from tradewright.core.money import ZERO
+from tradewright.backtest.arrays.columns import Ground, sealed
+from tradewright.backtest.arrays.state import Rules, Wishes
+from tradewright.core.money import ZERO, to_cents
 from tradewright.core.orders import TimeInForce
 from tradewright.engine.run import RunSpec
 from tradewright.execution.venue import FillOn
 from tradewright.features.volatility import volatility
-from tradewright.portfolio.costs import BasisPoints, NoCommission, PercentOfValue, PerShare
+from tradewright.portfolio.costs import (
+    BasisPoints,
+    NoCommission,
+    PercentOfValue,
+    PercentWithMinimum,
+    PerShare,
+    PerTrade,
+)
 from tradewright.portfolio.sizing import FixedFraction, FixedShares, VolatilityTarget
 from tradewright.strategies.strategy import Stateful, Weighing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tradewright.backtest.arrays.columns import Ground
-    from tradewright.core.frames import FloatArray, IntArray
-    from tradewright.core.market import CorporateAction
+    from tradewright.core.frames import BoolArray, FloatArray
     from tradewright.data.history import MarketData
     from tradewright.engine.run import Rows
     from tradewright.execution.venue import VenueModel
@@ -43,17 +43,13 @@ if TYPE_CHECKING:
 SCALES: Final = (10**4, 10**6, 10**8)
 """Units of a dollar in which a run may be counted; the first that holds every price is taken."""
 
-_Number = TypeVar("_Number", np.float64, np.int8, np.bool_)
 _ONE: Final = Decimal(1)
 _SLIP_UNIT: Final = 10**4
 _FEWEST_DIGITS: Final = 2
 _MOST_DIGITS: Final = 6
 _MOST_SHARES: Final = 10**12
-_NANOS_PER_MICRO: Final = 1000
-_MICROS: Final = 1_000_000
-_DIVIDEND_DIGITS: Final = 9
-_KINDS: Final[Mapping[type, int]] = {CashDividend: DIVIDEND, Split: SPLIT, Delisting: SPLIT + 1}
 _UNSET: Final = -1
+_BYTES: Final = 256
 _NONE: Final = np.empty((0, 0))
 _KNOWN: Final = frozenset(
     {
@@ -69,6 +65,12 @@ _KNOWN: Final = frozenset(
         "construction",
         "timeframe",
         "data",
+        "strategy_sha256",
+        "slippage",
+        "fees",
+        "impact",
+        "borrow",
+        "margin",
     }
 )
 
@@ -79,12 +81,17 @@ def why_not(spec: RunSpec, market: MarketData, *, strategy: Strategy | None = No
     Prices that are no decimals of at most eight places, and numbers too large for sixty-four
     bits, are found only on the way: then the run is refused.
     """
-    chosen = strategy or spec.build_strategy()
-    if not (_has_states(chosen) or _weighs(chosen)):
-        return f"{chosen.id} does not say its targets for all rows at once"
-    if chosen.needs.timeframe is not market.frame.timeframe:
-        return f"{chosen.id} needs {chosen.needs.timeframe.value} bars"
-    return _of_spec(spec) or _of_costs(spec.venue_model()) or _of_market(market)
+    return objection(spec, Ground(market), strategy or spec.build_strategy())
+
+
+def objection(spec: RunSpec, ground: Ground, strategy: Strategy) -> str | None:
+    """Return what `why_not` does, for a market whose facts are kept."""
+    market = ground.market
+    if not (_has_states(strategy) or _weighs(strategy)):
+        return f"{strategy.id} does not say its targets for all rows at once"
+    if strategy.needs.timeframe is not market.frame.timeframe:
+        return f"{strategy.id} needs {strategy.needs.timeframe.value} bars"
+    return _of_spec(spec) or _of_costs(spec.venue_model()) or _of_market(ground)
 
 
 # Asking a protocol costs as much as a small run.
@@ -113,20 +120,26 @@ def _of_spec(spec: RunSpec) -> str | None:
     return None
 
 
-def _of_costs(model: VenueModel) -> str | None:
-    commission, slippage = model.costs.commission, model.costs.slippage
+def _of_costs(model: VenueModel) -> str | None:  # noqa: PLR0911 - each says why
+    costs = model.costs
+    commission, slippage = costs.commission, costs.slippage
+    beside = {
+        "fees": costs.levies,
+        "impact": costs.impact,
+        "borrow": costs.borrow,
+        "margin": costs.margin,
+    }
+    for name, part in beside.items():
+        if part is not None:
+            return f"{name} is not counted by it"
+    if costs != type(costs)(commission, slippage):
+        return f"{costs} is not known to it"
     if type(slippage) is not BasisPoints or not _fits(slippage.bps, 4):
         return f"slippage by {slippage} is not known to it"
-    rates: tuple[Decimal, ...]
-    if type(commission) is PerShare:
-        rates = commission.rate, commission.minimum
-    elif type(commission) is PercentOfValue:
-        rates = (commission.rate,)
-    elif type(commission) is NoCommission:
-        rates = ()
-    else:
+    rates = _rates(commission)
+    if rates is None:
         return f"commission by {type(commission).__name__} is not known to it"
-    if not all(_fits(rate) for rate in rates):
+    if not (_fits(rates[0]) and _fits(rates[1])):
         return f"a commission of {commission} has too many digits"
     if model.volume_share is not None and not _fits(model.volume_share):
         return f"a volume share of {model.volume_share} has too many digits"
@@ -136,23 +149,36 @@ def _of_costs(model: VenueModel) -> str | None:
     return None
 
 
-def _of_market(market: MarketData) -> str | None:
-    frame = market.frame
+def _rates(commission: Commission) -> tuple[Decimal, Decimal] | None:
+    # What is charged for a share or a unit of value, and the least for an order.
+    if isinstance(commission, PerShare | PercentWithMinimum):
+        return commission.rate, commission.minimum
+    if isinstance(commission, PercentOfValue):
+        return commission.rate, ZERO
+    if isinstance(commission, PerTrade):
+        return ZERO, commission.amount
+    return (ZERO, ZERO) if isinstance(commission, NoCommission) else None
+
+
+def _of_market(ground: Ground) -> str | None:  # noqa: PLR0911 - each says why
+    market, frame, deeds = ground.market, ground.market.frame, ground.deeds
     symbols = set()
     for name in frame.instruments:
         instrument = market.instruments.get(name)
         if instrument is None:
             return f"{name} is no instrument of the market"
-        if instrument.lot != _ONE or instrument.multiplier != _ONE:
-            return f"{name} does not trade in single shares"
+        if instrument.lot % _ONE:
+            return f"{name} trades in parts of a share"
+        if instrument.multiplier != _ONE or instrument.lot > _MOST_SHARES:
+            return f"{name} trades in units of {instrument.lot} × {instrument.multiplier}"
         symbols.add(instrument.symbol)
     if len(symbols) < len(frame.instruments):
         return "two instruments have one symbol"
-    if np.any(np.diff(frame.known_at) < _NANOS_PER_MICRO):
+    if not ground.pace[0]:
         return "two rows become known at one time"
-    for action in market.actions:
-        if isinstance(action, CashDividend) and _dividend(action.amount) is None:
-            return f"a dividend of {action.amount} has too many digits"
+    long = np.flatnonzero(deeds.amount[:, 1] == 0)
+    if len(long):
+        return f"{deeds.actions[long[0]]} has too many digits"
     return None
 
 
@@ -163,112 +189,6 @@ def _fits(value: Decimal, digits: int = _MOST_DIGITS) -> bool:
 def _digits(value: Decimal) -> int:
     exponent = value.normalize().as_tuple().exponent
     return max(-exponent, 0) if isinstance(exponent, int) else 99
-
-
-def market_facts(ground: Ground, rows: Rows) -> tuple[Market, list[CorporateAction]]:
-    """Return the market's bars, actions and calendar as numbers, and what `opening` is of."""
-    market = ground.market
-    frame = market.frame
-    own = [market.instruments[name] for name in frame.instruments]
-    opening, actions, ending = _actions(*placed_actions(market, rows))
-    splits = np.zeros(len(own), dtype=np.bool_)
-    splits[opening[opening[:, 2] == SPLIT, 1]] = True
-    facts = Market(
-        open=frame.open,
-        close=frame.close,
-        volume=frame.volume,
-        session=frame.session,
-        start=frame.start // _NANOS_PER_MICRO,
-        known=frame.known_at // _NANOS_PER_MICRO,
-        by_name=np.argsort(np.array(frame.instruments), kind="stable").astype(np.int64),
-        tradable=np.array([one.tradable for one in own]),
-        shortable=np.array([one.shortable for one in own]),
-        listed=_ordinals([one.listed for one in own]),
-        delisted=_ordinals([one.delisted for one in own]),
-        splits=splits,
-        opening=opening,
-        ending=ending,
-        calendar=_calendar(market, rows),
-    )
-    return facts, actions
-
-
-def _ordinals(days: Sequence[Any]) -> IntArray:
-    return np.array([_UNSET if day is None else day.toordinal() for day in days], dtype=np.int64)
-
-
-def _calendar(market: MarketData, rows: Rows) -> IntArray:
-    # The sessions that decisions of the run can ask about, and those beside them, so that what
-    # lies beyond the calendar stays beyond it.
-    sessions, frame = market.calendar.sessions, market.frame
-    first = bisect_left(sessions, frame.known(rows.first - 1), key=lambda one: one.open)
-    stop = bisect_left(sessions, frame.known(rows.last), key=lambda one: one.open)
-    table = [
-        (
-            round(one.open.timestamp() * _MICROS),
-            round(one.close.timestamp() * _MICROS),
-            one.date.toordinal(),
-        )
-        for one in sessions[max(first - 2, 0) : stop + 2]
-    ]
-    return np.array(table, dtype=np.int64).reshape(-1, 3)
-
-
-def placed_actions(market: MarketData, rows: Rows) -> tuple[IntArray, list[CorporateAction]]:
-    """Return row, column and kind of each action of a run, and the actions, as they are booked.
-
-    A delisting counts after the last row of its session, all else before the first.
-    """
-    frame = market.frame
-    places = {name: column for column, name in enumerate(frame.instruments)}
-    known = [a for a in market.actions if a.instrument in places]
-    if not known:
-        return np.empty((0, 3), dtype=np.int64), []
-    count = len(known)
-    ordinals = np.fromiter((a.ex_date.toordinal() for a in known), np.int64, count)
-    kinds = np.fromiter((_KINDS[type(a)] for a in known), np.int64, count)
-    columns = np.fromiter((places[a.instrument] for a in known), np.int64, count)
-    days = np.array([session.date.toordinal() for session in frame.sessions])
-    # Of each session the first and the last row that the run lives through, -1 for none.
-    lived = np.arange(rows.first, rows.last + 1)
-    numbers = frame.session[lived]
-    edges = np.full((2, len(days) + 1), _UNSET, dtype=np.int64)
-    edges[0, numbers[::-1]] = lived[::-1]
-    edges[1, numbers] = lived
-    at = edges[(kinds == _KINDS[Delisting]).astype(np.int64), np.searchsorted(days, ordinals)]
-    names = np.empty(len(places), dtype=np.int64)
-    names[np.argsort(np.array(frame.instruments), kind="stable")] = np.arange(len(places))
-    order = np.lexsort((names[columns], kinds, ordinals, at))
-    order = order[at[order] >= 0]
-    table = np.stack((at[order], columns[order], kinds[order]), axis=1)
-    return table, [known[i] for i in order.tolist()]
-
-
-def _actions(
-    table: IntArray, actions: Sequence[CorporateAction]
-) -> tuple[IntArray, list[CorporateAction], IntArray]:
-    # What counts before rows, with its numbers and as it is, and what counts after rows.
-    opens = table[:, 2] != _KINDS[Delisting]
-    opening = [action for action, is_opening in zip(actions, opens, strict=True) if is_opening]
-    numbers = [
-        action.ratio.as_integer_ratio()
-        if isinstance(action, Split)
-        else _dividend(action.amount)
-        if isinstance(action, CashDividend)
-        else None
-        for action in opening
-    ]
-    amounts = np.array(numbers, dtype=np.int64).reshape(-1, 2)
-    return np.hstack((table[opens], amounts)), opening, np.ascontiguousarray(table[~opens, :2])
-
-
-@lru_cache(maxsize=65536)
-def _dividend(amount: Decimal) -> tuple[int, int] | None:
-    # The amount in units of which so many are a cent; None where it has too many digits.
-    digits = max(_digits(amount), _FEWEST_DIGITS)
-    if digits > _DIVIDEND_DIGITS or amount >= 10**_MOST_DIGITS:
-        return None
-    return int(amount.scaleb(digits)), 10 ** (digits - _FEWEST_DIGITS)
 
 
 def rule_facts(spec: RunSpec, rows: Rows, scale: int, *, tells: bool) -> Rules:
@@ -286,6 +206,7 @@ def rule_facts(spec: RunSpec, rows: Rows, scale: int, *, tells: bool) -> Rules:
         first=rows.first,
         last=rows.last,
         scale=scale,
+        cent=scale // 100,
         fixed=fixed,
         fraction=float(sizing.fraction) if isinstance(sizing, FixedFraction) else 1.0,
         min_trade=int((spec.construction.min_trade * scale).to_integral_value(ROUND_CEILING)),
@@ -317,19 +238,21 @@ def _most(limit: Decimal | None, scale: int) -> int:
 
 
 def _fees(commission: Commission, scale: int) -> dict[str, Any]:
-    if isinstance(commission, PercentOfValue):
-        digits = _digits(commission.rate)
-        unit = 10**digits * scale // 100
-        rate = int(commission.rate * 10**digits)
-        return {"by_value": True, "fee_rate": rate, "fee_least": 0, "fee_unit": unit}
-    least: Decimal = ZERO
-    per_share: Decimal = ZERO
-    if isinstance(commission, PerShare):
-        per_share, least = commission.rate, commission.minimum
-    digits = max(_digits(per_share), _digits(least), _FEWEST_DIGITS)
+    rate, least = _rates(commission) or (ZERO, ZERO)
+    if isinstance(commission, PercentOfValue | PercentWithMinimum):
+        digits = _digits(rate)
+        return {
+            "by_value": True,
+            "by_fill": isinstance(commission, PercentOfValue),
+            "fee_rate": int(rate * 10**digits),
+            "fee_least": int(to_cents(least) * 100),
+            "fee_unit": 10**digits * scale // 100,
+        }
+    digits = max(_digits(rate), _digits(least), _FEWEST_DIGITS)
     return {
         "by_value": False,
-        "fee_rate": int(per_share * 10**digits),
+        "by_fill": False,
+        "fee_rate": int(rate * 10**digits),
         "fee_least": int(least * 10**digits),
         "fee_unit": 10 ** (digits - _FEWEST_DIGITS),
     }
@@ -337,33 +260,41 @@ def _fees(commission: Commission, scale: int) -> dict[str, Any]:
 
 def wish_facts(strategy: Strategy, columns: Columns, ground: Ground, sizing: Sizing) -> Wishes:
     """Return a strategy's targets for all rows."""
-    scales = _sealed(_scales(ground, sizing), np.float64)
+    scales = sealed(_scales(ground, sizing), np.float64)
     weights = _NONE
     now, due = np.empty((0, 0), dtype=np.int8), np.empty(0, dtype=np.bool_)
-    levels: Sequence[Level] = ()
+    levels: tuple[Level, ...] = ()
     if _weighs(strategy):
         weights = strategy.weights(columns)
     elif _has_states(strategy):
         states = strategy.states(columns)
-        now, levels = states.now, states.levels
+        now, levels = states.now, tuple(states.levels)
         due = due if states.due is None else states.due
-    flat = np.array([np.nan if one.flat is None else one.flat for one in levels], dtype=np.float64)
-    held = np.array([np.nan if one.held is None else one.held for one in levels], dtype=np.float64)
+    flat, held, wakes = _levels(levels)
     return Wishes(
-        _sealed(now, np.int8),
+        sealed(now, np.int8),
         flat,
         held,
-        _sealed(due, np.bool_),
-        _sealed(weights, np.float64),
+        sealed(due, np.bool_),
+        sealed(weights, np.float64),
         scales,
+        wakes,
     )
 
 
-def _sealed(array: NDArray[_Number], kind: type[_Number]) -> NDArray[_Number]:
-    # One kind of array, whoever made it: the loop is compiled for each kind.
-    view = np.ascontiguousarray(array, dtype=kind).view()
-    view.flags.writeable = False
-    return view
+# Sets of parameters mostly share what their states mean.
+@lru_cache(maxsize=64)
+def _levels(levels: tuple[Level, ...]) -> tuple[FloatArray, FloatArray, BoolArray]:
+    # The weights of states, and at which of them, as unsigned bytes, there is one: a state below
+    # nothing counts from the end, and is a large number as such a byte.
+    flat = np.array([np.nan if one.flat is None else one.flat for one in levels], dtype=np.float64)
+    held = np.array([np.nan if one.held is None else one.held for one in levels], dtype=np.float64)
+    wakes = np.zeros((2, _BYTES), dtype=np.bool_)
+    for known, weights in zip(wakes, (flat, held), strict=True):
+        wished = ~np.isnan(weights)
+        known[: len(wished)] = wished
+        known[_BYTES - len(wished) :] |= wished
+    return sealed(flat, np.float64), sealed(held, np.float64), sealed(wakes, np.bool_)
 
 
 def _scales(ground: Ground, sizing: Sizing) -> FloatArray:

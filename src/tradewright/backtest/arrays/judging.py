@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from tradewright.backtest.arrays.ahead import fetch
 from tradewright.backtest.arrays.booking import fee_cents, mark
 from tradewright.backtest.arrays.state import (
     ALERTS,
@@ -22,6 +23,7 @@ from tradewright.backtest.arrays.state import (
     DECIDED,
     DELTA,
     ENDED,
+    FETCHED,
     FILLED,
     GOES_ON,
     GROSS_EXPOSURE,
@@ -72,17 +74,21 @@ def _target(wishes: Wishes, account: Account, row: int, column: int) -> float:
 
 
 @compiled
-def next_wish(wishes: Wishes, account: Account, first: int, stop: int) -> int:
+def next_wish(market: Market, wishes: Wishes, account: Account, first: int, stop: int) -> int:
     """Return the first row from `first` on, up to `stop`, in which there is a target."""
     columns = len(account.held)
     some = account.at[HELD] > 0 and len(wishes.due) > 0
     if columns == 1 and len(wishes.weights) == 0 and not some:
-        levels = wishes.held if account.held[0] != 0 else wishes.flat
+        wakes = wishes.wakes[np.int64(account.held[0] != 0)]
         states = wishes.now[:, 0]
-        for row in range(first, stop):
-            if not np.isnan(levels[states[row]]):
-                return row
-        return stop
+        while account.at[FETCHED] < min(first + 64, len(states)):
+            fetch(market.close, account.at[FETCHED], 0)
+            fetch(market.open, account.at[FETCHED], 0)
+            account.at[FETCHED] += 8
+        row = first
+        while row < stop and not wakes[np.uint8(states[row])]:
+            row += 1
+        return row
     for row in range(first, stop):
         if some and not wishes.due[row]:
             continue
@@ -120,21 +126,22 @@ def exposures(
 
 @compiled
 def _shares(
-    wishes: Wishes, rules: Rules, row: int, column: int, worth: tuple[float, int, int]
+    wishes: Wishes, rules: Rules, row: int, column: int, worth: tuple[float, int, int, int]
 ) -> float:
-    # Whole shares of a target, NaN where its size is not known, infinite where it is in doubt.
-    target, equity, price = worth
+    # Whole lots of a target, NaN where its size is not known, infinite where it is in doubt.
+    target, equity, price, lot = worth
     if rules.fixed > 0:
-        return float(rules.fixed) if target > 0 else -float(rules.fixed)
+        whole = rules.fixed // lot * lot
+        return float(whole) if target > 0 else -float(whole)
     unit = wishes.scales[row, column] if len(wishes.scales) > 0 else rules.fraction
     if np.isnan(unit):
         return math.nan
     if price == 0:
         return math.inf
-    exact = target * unit * float(equity) / float(price)
+    exact = target * unit * float(equity) / (float(price) * float(lot))
     if not abs(exact) < _WHOLE or abs(exact - np.rint(exact)) <= _SIZE_DOUBT * abs(exact):
         return math.inf
-    return float(np.trunc(exact))
+    return float(np.trunc(exact)) * float(lot)
 
 
 @compiled
@@ -152,7 +159,8 @@ def _sized(
     price, _ = mark(market, rules, account, row, column)
     if price < 0:
         return price, math.nan
-    return price, _shares(wishes, rules, row, column, (target, equity, price))
+    lot = market.lots[column]
+    return price, _shares(wishes, rules, row, column, (target, equity, price, lot))
 
 
 @compiled
@@ -168,6 +176,7 @@ def size(
         target = _target(wishes, account, row, column)
         if np.isnan(target):
             continue
+        fetch(market.open, row + 1, column)
         price, wanted = _sized(market, wishes, rules, account, (row, column, target, equity))
         if price < NO_PRICE:
             return -OFF_GRID if price == OFF else -ROW_ASKED
@@ -209,13 +218,13 @@ def _exceeds(value: int, limit: float, equity: int) -> int:
 def _is_listed(market: Market, account: Account, row: int, column: int) -> int:
     # Whether the market and the instrument can take an order: 0, or the refusal.
     at, calendar = account.at, market.calendar
-    now, count = market.known[row], len(market.calendar)
-    while at[CALENDAR] + 1 < count and calendar[at[CALENDAR] + 1, 0] <= now:
+    count = len(market.calendar)
+    while at[CALENDAR] + 1 < count and calendar[at[CALENDAR] + 1, 0] <= row:
         at[CALENDAR] += 1
     place = at[CALENDAR]
-    if count == 0 or now < calendar[0, 0] or (place == count - 1 and now >= calendar[place, 1]):
+    if count == 0 or row < calendar[0, 0] or (place == count - 1 and row >= calendar[place, 1]):
         return MARKET_UNKNOWN
-    day = calendar[place, 2] if now < calendar[place, 1] else calendar[place + 1, 2]
+    day = calendar[place, 2] if row < calendar[place, 1] else calendar[place + 1, 2]
     listed, delisted = market.listed[column], market.delisted[column]
     if not market.tradable[column] or listed > day or (delisted >= 0 and day > delisted):
         return NOT_TRADABLE
@@ -262,7 +271,7 @@ def judge(
         elif 0 <= rules.max_order < value:
             verdict = ORDER_SIZE
         else:
-            fee = fee_cents(rules, 0, quantity, price) * (rules.scale // 100) if price else 0
+            fee = fee_cents(rules, 0, quantity, price) * rules.cent if price else 0
             facts = (worst, price, after_gross, max(-after_lowest, after_highest), fee)
             verdict = _limited(rules, facts, equity)
     return verdict, after_gross, after_highest, after_lowest

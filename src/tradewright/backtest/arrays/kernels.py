@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tradewright.backtest.arrays.booking import curve, endings, openings, trade
 from tradewright.backtest.arrays.judging import commit, exposures, judge, next_wish, size
@@ -37,6 +37,9 @@ from tradewright.backtest.arrays.state import (
     kept,
 )
 
+if TYPE_CHECKING:
+    from tradewright.core.frames import IntArray
+
 _Live: TypeAlias = Callable[[Market, Wishes, Rules, Account, Logs], int]
 
 
@@ -48,7 +51,7 @@ def _decide(market: Market, wishes: Wishes, rules: Rules, account: Account, logs
         commit(account, logs, at[GIVEN])
         at[GIVEN] = -1
         return GOES_ON
-    if next_wish(wishes, account, row, row + 1) > row:
+    if next_wish(market, wishes, account, row, row + 1) > row:
         return GOES_ON
     exposure = exposures(market, rules, account, row)
     if exposure[0] != GOES_ON:
@@ -76,6 +79,16 @@ def _has_room(account: Account, logs: Logs) -> bool:
         and at[REFUSALS] + more <= len(logs.refusals)
         and at[ALERTS] + more <= len(logs.alerts)
         and at[WORKING] + more <= len(logs.working)
+    )
+
+
+@compiled
+def _acts(market: Market, at: IntArray) -> bool:
+    # Whether a corporate action is booked at the row.
+    row, opening, ending = at[ROW], at[OPENING], at[ENDING]
+    return bool(
+        (opening < len(market.opening) and market.opening[opening, 0] == row)
+        or (ending < len(market.ending) and market.ending[ending, 0] == row)
     )
 
 
@@ -113,7 +126,12 @@ def _loop(text: str) -> _Live:
         """Live through the rows from where the account stands; return why it stopped."""
         at = account.at
         _ = text
-        while at[ROW] <= rules.last:
+        while True:
+            over = at[ROW] > rules.last
+            if over or (at[PHASE] == 0 and (at[WORKING] > 0 or _acts(market, at))):
+                curve(market, rules, account, logs, at[ROW])
+            if over:
+                return DONE
             said = _row(market, wishes, rules, account, logs)
             if said != GOES_ON:
                 return said
@@ -125,16 +143,14 @@ def _loop(text: str) -> _Live:
                     stop = min(stop, market.opening[at[OPENING], 0])
                 if at[ENDING] < len(market.ending):
                     stop = min(stop, market.ending[at[ENDING], 0])
-                following = next_wish(wishes, account, row + 1, stop)
-            curve(market, rules, account, logs, (row, following))
+                following = next_wish(market, wishes, account, row + 1, stop)
             at[ROW], at[PHASE] = following, 0
-        return DONE
 
     result: _Live = live
     return result
 
 
-_MODULES: Final = ("state", "booking", "judging", "kernels")
+_MODULES: Final = ("state", "ahead", "booking", "judging", "kernels")
 live: Final = _loop(
     sha256(
         b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in _MODULES)

@@ -10,63 +10,71 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tradewright.backtest.arrays.state import kept
+from tradewright.backtest.arrays.state import compiled, kept
 
 if TYPE_CHECKING:
     from tradewright.core.frames import BoolArray, FloatArray, IntArray, SignArray
 
 BLOCK: Final = 1024
 """Sums that stay in the processor's own memory."""
+_LESS: Final = 0.8
+_LEAST_SLACK: Final = 1e-9
+_ROUNDING: Final = 1.2e-16
+"""More than an addition can lose of its result."""
+
+
+@compiled
+def _means(
+    values: FloatArray, span: tuple[int, int], window: int, step: int, out: FloatArray
+) -> None:
+    # Means at a span of places that have a whole window, each summed by itself, oldest first.
+    first, size = span
+    start = first - (window - 1) * step
+    sums, oldest = out[:size], values[start:][:size]
+    for i in range(size):
+        sums[i] = oldest[i]
+    offset = 1
+    while offset + 7 < window:
+        # Cut to one length each, so that the compiler can take several rows at a time.
+        place = start + offset * step
+        a, b = values[place:][:size], values[place + step :][:size]
+        c, d = values[place + 2 * step :][:size], values[place + 3 * step :][:size]
+        e, f = values[place + 4 * step :][:size], values[place + 5 * step :][:size]
+        g, h = values[place + 6 * step :][:size], values[place + 7 * step :][:size]
+        for i in range(size):
+            half = (((sums[i] + a[i]) + b[i]) + c[i]) + d[i]
+            sums[i] = (((half + e[i]) + f[i]) + g[i]) + h[i]
+        offset += 8
+    while offset < window:
+        a = values[start + offset * step :][:size]
+        for i in range(size):
+            sums[i] += a[i]
+        offset += 1
+    for i in range(size):
+        sums[i] = sums[i] / window
 
 
 @kept
-def means(values: FloatArray, window: int, step: int, total: FloatArray, out: FloatArray) -> None:
+def means(values: FloatArray, window: int, step: int, out: FloatArray) -> None:
     """Write the mean of the last `window` rows of flat columns into `out`.
 
     Args:
         values: Rows of `step` columns laid end to end, shape (rows × step,).
         window: Rows in the mean, at least 1.
         step: Columns of a row.
-        total: Room for the sums of a block.
         out: Same shape; NaN in the first rows and where the window has a NaN.
     """
     count, back = len(values), (window - 1) * step
     out[: min(back, count)] = np.nan
-    block = len(total)
-    for first in range(back, count, block):
-        size = min(block, count - first)
-        sums, start = total[:size], first - back
-        oldest = values[start:][:size]
-        for i in range(size):
-            sums[i] = oldest[i]
-        offset = 1
-        while offset + 3 < window:
-            # Cut to one length each, so that the compiler can take several rows at a time.
-            a = values[start + offset * step :][:size]
-            b = values[start + (offset + 1) * step :][:size]
-            c = values[start + (offset + 2) * step :][:size]
-            d = values[start + (offset + 3) * step :][:size]
-            for i in range(size):
-                sums[i] = (((sums[i] + a[i]) + b[i]) + c[i]) + d[i]
-            offset += 4
-        while offset < window:
-            a = values[start + offset * step :][:size]
-            for i in range(size):
-                sums[i] += a[i]
-            offset += 1
-        done = out[first : first + size]
-        for i in range(size):
-            done[i] = sums[i] / window
+    for first in range(back, count, BLOCK):
+        size = min(BLOCK, count - first)
+        _means(values, (first, size), window, step, out[first:])
 
 
-@kept
-def crossings(
+@compiled
+def _signs(
     fast: FloatArray, slow: FloatArray, growth: FloatArray, band: float, out: SignArray
 ) -> None:
-    """Write 1 where (fast - slow) / growth > band, -1 where below -band, else 0; all flat.
-
-    An empty `growth` stands for ones.
-    """
     if len(growth) > 0:
         for i in range(len(out)):
             gap = (fast[i] - slow[i]) / growth[i]
@@ -78,21 +86,234 @@ def crossings(
 
 
 @kept
-def highest(scores: FloatArray, best: FloatArray, place: IntArray, out: BoolArray) -> None:
-    """Mark the highest of each row, as many as `best` has room for; of equals the earlier."""
-    rows, columns = scores.shape
-    count = len(best)
-    for row in range(rows):
-        known = 0
-        for column in range(columns):
-            score = scores[row, column]
-            if score != score or (known == count and score <= best[known - 1]):  # noqa: PLR0124
+def signs(
+    fast: FloatArray, slow: FloatArray, growth: FloatArray, band: float, out: SignArray
+) -> None:
+    """Write 1 where (fast - slow) / growth > band, -1 where below -band, else 0; all flat.
+
+    An empty `growth` stands for ones.
+    """
+    _signs(fast, slow, growth, band, out)
+
+
+@compiled
+def _mean(values: FloatArray, last: int, window: int) -> float:
+    total = values[last - window + 1]
+    for place in range(last - window + 2, last + 1):
+        total += values[place]
+    return float(total / window)
+
+
+@compiled
+def _running(values: FloatArray, out: FloatArray) -> tuple[float, float]:
+    # The sums up to each place, their last, and the least of the values.
+    count, place, total, least = len(values), 0, 0.0, 0.0
+    out[0] = 0.0
+    while place + 3 < count:
+        # Four at a time, so that each need not wait for the one before it.
+        a, b, c = values[place], values[place + 1], values[place + 2]
+        d = values[place + 3]
+        least = min(least, a, b, c, d)
+        out[place + 1] = total + a
+        out[place + 2] = total + (a + b)
+        out[place + 3] = total + ((a + b) + c)
+        total += (a + b) + (c + d)
+        out[place + 4] = total
+        place += 4
+    while place < count:
+        least = min(least, values[place])
+        total += values[place]
+        place += 1
+        out[place] = total
+    return total, least
+
+
+@compiled
+def _roughly(
+    values: FloatArray,
+    span: tuple[int, int],
+    windows: tuple[int, int],
+    band: float,
+    room: tuple[FloatArray, SignArray],
+    out: SignArray,
+) -> bool:
+    # Signs of a span by running sums. What these may err by lies below the doubt; where a gap is
+    # that near to the band, the means decide, and where many are, False leaves it to others.
+    (first, size), (fast, slow) = span, windows
+    sums, unsure = room
+    count = size + slow - 1
+    total, least = _running(values[first - slow + 1 :][:count], sums)
+    if least < 0.0 or not total < np.inf:
+        return False
+    doubt = 8.0 * _ROUNDING * count * total / fast
+    above, below, many = band + doubt, band - doubt, 0
+    highs, fasts, slows = sums[slow:][:size], sums[slow - fast :][:size], sums[:size]
+    for i in range(size):
+        gap = (highs[i] - fasts[i]) * (1.0 / fast) - (highs[i] - slows[i]) * (1.0 / slow)
+        out[i] = np.int8(gap > above) - np.int8(gap < -above)
+        unsure[i] = np.int8(abs(gap) <= above) & np.int8(abs(gap) >= below)
+    for i in range(size):
+        many += unsure[i]
+    if many > size // 8:
+        return False
+    for i in range(size):
+        if many > 0 and unsure[i]:
+            gap = _mean(values, first + i, fast) - _mean(values, first + i, slow)
+            out[i] = np.int8(gap > band) - np.int8(gap < -band)
+    return True
+
+
+@kept
+def crossings(
+    values: FloatArray,
+    growth: FloatArray,
+    windows: tuple[int, int, int],
+    band: float,
+    room: tuple[FloatArray, SignArray],
+    out: SignArray,
+) -> None:
+    """Write the `signs` of two means without keeping the means.
+
+    Args:
+        values: As for `means`.
+        growth: As for `signs`.
+        windows: Rows in the fast mean and, no fewer, in the slow one; columns of a row.
+        band: As for `signs`.
+        room: For a block of each mean, shape (2, 2 × BLOCK), and for a block of marks.
+        out: As for `signs`.
+    """
+    (fast, slow, step), (means_, marks) = windows, room
+    plain = step == 1 and len(growth) == 0 and slow <= BLOCK
+    count, back = len(values), (slow - 1) * step
+    out[: min(back, count)] = 0
+    for first in range(back, count, BLOCK):
+        size = min(BLOCK, count - first)
+        done = out[first : first + size]
+        if plain:
+            room_ = means_[0], marks
+            if _roughly(values, (first, size), (fast, slow), band, room_, done):
                 continue
-            at = known if known < count else count - 1
-            known = min(known + 1, count)
-            while at > 0 and best[at - 1] < score:
-                best[at], place[at] = best[at - 1], place[at - 1]
-                at -= 1
-            best[at], place[at] = score, column
-        for at in range(known):
-            out[row, place[at]] = True
+        _means(values, (first, size), fast, step, means_[0])
+        _means(values, (first, size), slow, step, means_[1])
+        grown = growth[first : first + size] if len(growth) > 0 else growth
+        _signs(means_[0, :size], means_[1, :size], grown, band, done)
+
+
+@compiled
+def _lowest(scores: FloatArray, count: int, kept_from: int) -> float:
+    # What stands at place `kept_from` of the first `count` scores in order; they are reordered.
+    low, high = 0, count - 1
+    while low < high:
+        pivot = scores[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while scores[i] < pivot:
+                i += 1
+            while scores[j] > pivot:
+                j -= 1
+            if i <= j:
+                scores[i], scores[j] = scores[j], scores[i]
+                i += 1
+                j -= 1
+        if kept_from <= j:
+            high = j
+        elif kept_from >= i:
+            low = i
+        else:
+            break
+    return float(scores[kept_from])
+
+
+@compiled
+def _candidates(
+    scores: FloatArray, among: FloatArray, least: float, room: FloatArray, place: IntArray
+) -> int:
+    # The scores from `least` up and their columns, and how many they are. Each is written, and
+    # stays where it counts: a branch would be guessed wrong too often.
+    count = 0
+    for column in range(len(scores)):
+        score, other = scores[column], among[column]
+        room[count], place[count] = score, column
+        count += (score >= least) & (other == other)  # noqa: PLR0124 - not NaN
+    return count
+
+
+@kept
+def highest(
+    scores: FloatArray,
+    among: FloatArray,
+    top: int,
+    room: tuple[FloatArray, FloatArray, IntArray],
+    out: BoolArray,
+) -> None:
+    """Mark the `top` highest of each row; of equals the earlier.
+
+    Args:
+        scores: Shape (rows, columns); NaN is left out.
+        among: Same shape; where it is NaN a score is left out.
+        top: How many, at least 1.
+        room: For a row of scores, twice, and of columns.
+        out: Same shape, all False.
+    """
+    found, ordered, place = room
+    guess, slack = -np.inf, -1.0
+    for row in range(len(scores)):
+        # What was high is about what is high: most of the others need no looking at.
+        count = _candidates(scores[row], among[row], guess, found, place)
+        if count < top and guess > -np.inf:
+            slack *= 2.0
+            count = _candidates(scores[row], among[row], -np.inf, found, place)
+        elif count > top + top // 2:
+            slack *= _LESS
+        least = -np.inf
+        if count > top:
+            for i in range(count):
+                ordered[i] = found[i]
+            least = _lowest(ordered, count, count - top)
+        known = count > top and abs(least) < np.inf
+        if slack < 0.0 and known:
+            slack = max(abs(least) / 2, _LEAST_SLACK)
+        guess = least - slack if known else -np.inf
+        spare = top
+        for i in range(count):
+            spare -= found[i] > least
+        for i in range(count):
+            if found[i] > least:
+                out[row, place[i]] = True
+            elif found[i] == least and spare > 0:
+                out[row, place[i]] = True
+                spare -= 1
+
+
+@kept
+def grow(
+    values: FloatArray, place: IntArray, factor: FloatArray, now: FloatArray, out: FloatArray
+) -> None:
+    """Write columns times the running product of their factors.
+
+    Args:
+        values: Shape (rows, columns).
+        place: Where there are factors, counted along the rows, ascending.
+        factor: Those factors.
+        now: Room for a row, of ones.
+        out: Same shape as `values`.
+    """
+    rows, columns = values.shape
+    done = 0
+    for row in range(rows):
+        stop = (row + 1) * columns
+        while done < len(place) and place[done] < stop:
+            now[place[done] - row * columns] *= factor[done]
+            done += 1
+        for column in range(columns):
+            out[row, column] = values[row, column] * now[column]
+
+
+@kept
+def paces(known: IntArray, start: IntArray) -> tuple[int, bool]:
+    """Return the least time between two rows, and whether each is known when the next starts."""
+    nearest, late = np.iinfo(np.int64).max, 0
+    for row in range(len(known) - 1):
+        nearest = min(nearest, known[row + 1] - known[row])
+        late += known[row] > start[row + 1]
+    return nearest, late == 0

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from tradewright.data.history import History
     from tradewright.engine.run import RunSpec
     from tradewright.portfolio.construct import Plan
+    from tradewright.portfolio.costs import Commission
     from tradewright.strategies.strategy import Strategy
 
 _OPENED_AT: Final = Price(Decimal(1))
@@ -95,13 +96,16 @@ class Referee:
         self._scale = scale
         self._frame = ground.market.frame
         self._instruments = ground.market.instruments
-        self._commission = spec.venue_model().costs.commission
         self._gate = PreTradeGate()
 
     @cached_property
     def _history(self) -> History:
         # Of our own, since each run stands at a row of its own.
         return copy(self._ground.history)
+
+    @cached_property
+    def _commission(self) -> Commission:
+        return self._spec.venue_model().costs.commission
 
     def decide(self, account: Account, logs: Logs, wishes: Wishes) -> None:
         """Decide a row: its orders, refusals and unsized targets."""
@@ -179,12 +183,15 @@ class Referee:
             yield self._frame.instruments[facts[COLUMN]], side, Decimal(abs(rest))
 
     def _last(self, instrument: InstrumentId) -> tuple[Decimal, int] | None:
-        # The last price and its age in rows. Most traded in the row, for which history is not
-        # needed: to make it costs more than the rest of a run.
-        column = self._frame.index(instrument)
-        price = self._frame.price(self._row, column)
+        # The last price and its age in rows. History is needed where a split may lie between
+        # alone: to make it costs more than the rest of a run.
+        column, row = self._frame.index(instrument), self._row
+        price = self._frame.price(row, column)
         if price is not None:
             return price, 0
+        if not self._ground.is_split(column):
+            found = self._frame.last_price(row, column)
+            return None if found is None else (found[0], row - found[1])
         self._history.row = self._row
         return self._history.price(column)
 

@@ -164,7 +164,7 @@ def _fills(done: ArrayResult, orders: Sequence[Order]) -> list[tuple[int, Fill]]
         opened = frame.price(row, frame.index(order.instrument), "open")
         if opened is None:
             raise LedgerError(f"{order.instrument} did not trade in row {row}")
-        price = costs.slippage.fill_price(order.side, opened)
+        price = costs.fill_price(order.side, opened)
         fee = costs.commission.fee(filled[place], quantity, price)
         if (price * done.scale, fee * _CENTS) != (facts[FILL_PRICE], facts[FILL_FEE]):
             raise LedgerError(f"order {order.id} was filled at another price or fee than {price}")

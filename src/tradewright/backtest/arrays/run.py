@@ -6,7 +6,9 @@ not fit; what it leaves open the referee decides.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
@@ -17,12 +19,12 @@ import numpy as np
 from tradewright.backtest.arrays.columns import Ground, MarketColumns
 from tradewright.backtest.arrays.facts import (
     SCALES,
-    market_facts,
+    objection,
     rule_facts,
-    why_not,
     wish_facts,
 )
 from tradewright.backtest.arrays.kernels import live
+from tradewright.backtest.arrays.market import market_facts
 from tradewright.backtest.arrays.referee import Referee
 from tradewright.backtest.arrays.state import (
     ALERT_FACTS,
@@ -38,6 +40,7 @@ from tradewright.backtest.arrays.state import (
     ORDER_FACTS,
     ORDERS,
     PARTIAL_SHARES,
+    PENDING,
     REFUSAL_FACTS,
     REFUSALS,
     ROOM_WANTED,
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from tradewright.strategies.strategy import Strategy
 
 _ROOM: Final = 1024
+_ROWS_PER_ORDER: Final = 16
 _WHY: Final = {
     TOO_LARGE: "an amount does not fit sixty-four bits",
     PARTIAL_SHARES: "a volume is no whole number of shares",
@@ -137,17 +141,26 @@ def run_arrays(
         ArraysRefused: It cannot be run so that it equals the engine that trades.
     """
     run = _Run(spec, market, strategy, ground, np.empty(0, dtype=np.int64))
-    return run.finished(strategy or spec.build_strategy(), tells=tells)
+    return run.finished(strategy or spec.build_strategy(), run.blank(), tells=tells)[0]
 
 
 def sweep(
     spec: RunSpec,
     market: MarketData,
     grid: Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]],
+    *,
+    threads: int | None = None,
 ) -> Sweep:
     """Run a spec with many sets of parameters: all of a grid, or those that are listed.
 
-    Each set is laid over the parameters of the spec.
+    Each set is laid over the parameters of the spec. What sets share is computed once, and of
+    each set no more is kept than is returned.
+
+    Args:
+        spec: What is run.
+        market: What it is run on.
+        grid: Values by name of a parameter, or sets of parameters.
+        threads: How many at once; as many as there are processors for us unless told.
 
     Raises:
         ArraysRefused: A set cannot be run so that it equals the engine that trades.
@@ -157,20 +170,29 @@ def sweep(
     rows = rows_of(spec, market)
     numbers = market.frame.session[rows.first : rows.last + 1]
     closes = np.append(np.flatnonzero(np.diff(numbers)), len(numbers) - 1) + rows.first
-    results = []
+    counts = np.zeros((3, len(sets)), dtype=np.int64)
+    finals: list[Decimal | None] = [None] * len(sets)
+    equity = np.empty((len(sets), len(closes)))
     if sets:
         specs = [replace(spec, parameters=one) for one in sets]
-        run = _Run(specs[0], market, None, None, closes)
-        results = [run.finished(one.build_strategy()) for one in specs]
-    return Sweep(
-        sets,
-        np.array([len(one.orders) for one in results], dtype=np.int64),
-        np.array([len(one.fills) for one in results], dtype=np.int64),
-        np.array([len(one.refusals) for one in results], dtype=np.int64),
-        [one.final_equity for one in results],
-        market.frame.end[closes],
-        np.array([one.equity for one in results]).reshape(len(sets), len(closes)),
-    )
+        run = _Run(specs[0], market, None, Ground(market, keeps=True), closes)
+
+        def work(places: range) -> None:
+            logs = run.blank()
+            for place in places:
+                strategy = specs[place].build_strategy()
+                done, logs = run.finished(strategy, logs)
+                counts[:, place] = len(done.orders), len(done.fills), len(done.refusals)
+                finals[place] = done.final_equity
+                equity[place] = done.equity
+
+        side_by_side = min(threads or len(os.sched_getaffinity(0)), len(sets))
+        shares = [range(first, len(sets), side_by_side) for first in range(side_by_side)]
+        with ThreadPoolExecutor(side_by_side) as pool:
+            # Told of each, so that what one raises is raised here.
+            list(pool.map(work, shares))
+    orders, fills, refusals = counts
+    return Sweep(sets, orders, fills, refusals, finals, market.frame.end[closes], equity)
 
 
 def _sets(
@@ -192,48 +214,54 @@ class _Run:
         ground: Ground | None,
         marks: IntArray,
     ) -> None:
-        reason = why_not(spec, market, strategy=strategy)
+        ground = ground or Ground(market)
+        reason = objection(spec, ground, strategy or spec.build_strategy())
         if reason is not None:
             raise ArraysRefused(reason)
         self._spec = spec
-        self._ground = ground or Ground(market)
+        self._ground = ground
         self._rows = rows_of(spec, market)
-        self._market, self._actions = market_facts(self._ground, self._rows)
+        self._market, self._opening = market_facts(
+            market, ground.deeds, self._rows, prompt=ground.pace[1]
+        )
         self._marks = marks
         self._counted: dict[tuple[int, bool], Rules] = {}
 
-    def finished(self, strategy: Strategy, *, tells: bool = False) -> ArrayResult:
+    def finished(
+        self, strategy: Strategy, logs: Logs, *, tells: bool = False
+    ) -> tuple[ArrayResult, Logs]:
+        # The result is written into the logs, which may have had to grow.
         ground, spec = self._ground, self._spec
         columns = MarketColumns(ground, strategy.needs.features)
         wishes = wish_facts(strategy, columns, ground, spec.construction.sizing)
         for scale in SCALES:
             if spec.capital * scale % 1:
                 continue
-            said, result = self._lived(strategy, wishes, scale, tells=tells)
+            rules = self._rules(scale, tells=tells)
+            referee = Referee(self._ground, self._spec, strategy, scale)
+            account = self._opened(scale)
+            said, logs = self._lived(wishes, rules, account, logs, referee)
             if said in _WHY:
                 raise ArraysRefused(_WHY[said])
-            if result is not None:
-                return result
+            if said == DONE:
+                return self._result(account, logs, referee, scale), logs
         what = "a price or the capital has more than eight decimals or fifteen digits"
         raise ArraysRefused(what)
 
     def _lived(
-        self, strategy: Strategy, wishes: Wishes, scale: int, *, tells: bool
-    ) -> tuple[int, ArrayResult | None]:
-        rules = self._rules(scale, tells=tells)
-        referee = Referee(self._ground, self._spec, strategy, scale)
-        account = self._opened(scale)
-        logs = self._blank()
+        self, wishes: Wishes, rules: Rules, account: Account, logs: Logs, referee: Referee
+    ) -> tuple[int, Logs]:
         while (said := live(self._market, wishes, rules, account, logs)) != DONE:
             if said == ROOM_WANTED:
                 logs = _roomier(logs, account)
             elif said == ROW_ASKED:
                 referee.decide(account, logs, wishes)
             elif said == OFF_GRID or said in _WHY:
-                return said, None
+                return said, logs
             else:
-                referee.act(account, self._actions[int(account.at[OPENING])])
-        return said, self._result(account, logs, referee, scale)
+                action = self._opening[account.at[OPENING]]
+                referee.act(account, self._ground.deeds.actions[action])
+        return said, logs
 
     def _rules(self, scale: int, *, tells: bool) -> Rules:
         key = scale, tells
@@ -244,10 +272,11 @@ class _Run:
     def _opened(self, scale: int) -> Account:
         count = len(self._ground.market.frame.instruments)
         at = np.zeros(CURSORS, dtype=np.int64)
-        at[ROW], at[GIVEN] = self._rows.first - 1, -1
+        at[ROW] = at[PENDING] = self._rows.first - 1
+        at[GIVEN] = -1
         at[CASH] = int(self._spec.capital * scale)
         zeros = np.zeros((5, count), dtype=np.int64)
-        unknown = np.full((2, count), -1, dtype=np.int64)
+        unknown = np.full((4, count), -1, dtype=np.int64)
         wanted = np.zeros((2, count, 3), dtype=np.int64)
         return Account(
             at,
@@ -258,13 +287,17 @@ class _Run:
             used=zeros[4],
             seen=unknown[0],
             checked=unknown[1],
+            curve_seen=unknown[2],
+            curve_checked=unknown[3],
             wanted=wanted[0],
             spare=wanted[1],
         )
 
-    def _blank(self) -> Logs:
-        room = _ROOM + 2 * len(self._ground.market.frame.instruments)
-        length = len(self._marks) or self._rows.last - self._rows.first + 2
+    def blank(self) -> Logs:
+        lived = self._rows.last - self._rows.first + 2
+        # Memory that is not written to costs nothing; to make room again and again does.
+        room = _ROOM + 2 * len(self._ground.market.frame.instruments) + lived // _ROWS_PER_ORDER
+        length = len(self._marks) or lived
         return Logs(
             np.empty((room, ORDER_FACTS), dtype=np.int64),
             np.empty((room, FILL_FACTS), dtype=np.int64),

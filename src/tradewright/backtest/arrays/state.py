@@ -44,7 +44,10 @@ GIVEN: Final = 11
 UNSIZED: Final = 12
 HELD: Final = 13
 CURVED: Final = 14
-CURSORS: Final = 15
+PENDING: Final = 15
+SESSION: Final = 16
+FETCHED: Final = 17
+CURSORS: Final = 18
 
 # Columns of an order, a fill, a refusal and an alert in `Logs`.
 DECIDED: Final = 0
@@ -90,19 +93,30 @@ NO_PRICE: Final = -1
 UNCLEAR: Final = -2
 OFF: Final = -3
 
+MICRO: Final = 1000
+"""Nanoseconds in a microsecond."""
+
 LARGEST: Final = 4e18
 """What no product may come near, so that no sum of a few leaves sixty-four bits."""
 
 
 class Market(NamedTuple):
-    """Bars and what goes with them. Times are microseconds, dates ordinals, -1 for none."""
+    """Bars and what goes with them. Times are nanoseconds, dates ordinals, -1 for none.
+
+    What is asked about times at many rows stands here as rows, so that the columns of times are
+    not read: on minute bars each look at one costs as much as the rest of an order.
+    """
 
     open: FloatArray
     close: FloatArray
     volume: FloatArray
-    session: IntArray
     start: IntArray
     known: IntArray
+    prompt: bool
+    """Each row is known before the next one starts."""
+    closing: IntArray
+    """The last row of each session."""
+    lots: IntArray
     by_name: IntArray
     tradable: BoolArray
     shortable: BoolArray
@@ -114,7 +128,7 @@ class Market(NamedTuple):
     ending: IntArray
     """Delistings: row, column."""
     calendar: IntArray
-    """Sessions of the calendar: open, close, date."""
+    """Sessions of the calendar: the first rows known at its open and at its close, and date."""
 
 
 class Wishes(NamedTuple):
@@ -126,6 +140,8 @@ class Wishes(NamedTuple):
     due: BoolArray
     weights: FloatArray
     scales: FloatArray
+    wakes: BoolArray
+    """Whether a state, as an unsigned byte, means a target: (flat, held), (256)."""
 
 
 class Rules(NamedTuple):
@@ -134,6 +150,7 @@ class Rules(NamedTuple):
     first: int
     last: int
     scale: int
+    cent: int
     fixed: int
     fraction: float
     min_trade: int
@@ -151,6 +168,7 @@ class Rules(NamedTuple):
     slip_unit: int
     slip_step: int
     by_value: bool
+    by_fill: bool
     fee_rate: int
     fee_least: int
     fee_unit: int
@@ -169,6 +187,8 @@ class Account(NamedTuple):
     open_orders: IntArray
     seen: IntArray
     checked: IntArray
+    curve_seen: IntArray
+    curve_checked: IntArray
     used: IntArray
     wanted: IntArray
     """Column, signed quantity, verdict of what is wished for in a row."""

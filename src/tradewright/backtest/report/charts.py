@@ -134,6 +134,7 @@ def _prices(
                 "y": plain_numbers(np.array([float(f.price) for f in some]) * scale[rows]),
                 "text": [_told(fill) for fill in some],
                 "hovertemplate": "%{text}<extra></extra>",
+                "cliponaxis": False,
                 "marker": {
                     "symbol": symbol,
                     "size": 10,

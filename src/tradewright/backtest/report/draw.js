@@ -7,7 +7,11 @@
   let scale = "linear";
 
   function painted(value, style) {
-    if (Array.isArray(value)) { return value; }
+    if (Array.isArray(value)) {
+      // Long lists of numbers have no colours; short ones of shapes and notes do.
+      const parts = value.length > 0 && typeof value[0] === "object" && !Array.isArray(value[0]);
+      return parts ? value.map(function (part) { return painted(part, style); }) : value;
+    }
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(function (entry) {
         return [entry[0], painted(entry[1], style)];
@@ -24,6 +28,10 @@
     const figure = figures[name];
     const layout = painted(figure.layout, style);
     layout.font.family = getComputedStyle(document.body).fontFamily;
+    if (name === "curve" && document.body.clientWidth < 600) {
+      // Above the chart there is no room for it beside the ranges.
+      Object.assign(layout.legend, { x: 0, xanchor: "left", y: -0.07, yanchor: "top" });
+    }
     if (name === "curve") {
       layout.yaxis.type = scale;
       if (scale === "log") { layout.yaxis.dtick = "D2"; }

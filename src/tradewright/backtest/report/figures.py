@@ -75,5 +75,14 @@ def blank_layout(height: int) -> Figure:
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": "@card", "bordercolor": "@grid", "font": {"color": "@ink"}},
         "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {"type": "date", "gridcolor": "@grid", "zeroline": False, "showline": False},
+        "xaxis": {
+            "type": "date",
+            "gridcolor": "@grid",
+            "zeroline": False,
+            "showline": False,
+            # A little room, or the first date runs into the lowest value.
+            "ticks": "outside",
+            "ticklen": 6,
+            "tickcolor": "@clear",
+        },
     }

@@ -7,9 +7,12 @@ or the code has moved on.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,13 +21,44 @@ from tradewright.core.errors import InvalidInput, MissingData
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from tradewright.core.frames import FloatArray
 
 SUMMARY: Final = "summary.json"
 _LATEST: Final = "latest"
 _REMEDY: Final = "`tradewright runs list` shows what there is"
+
+
+class Since(StrEnum):
+    """What has become of a file since a run: the same, changed, or gone from its place."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStrategy:
+    """The file of a user's own strategy: where it was, and where the text that was run is kept."""
+
+    path: Path
+    sha256: str
+    kept: Path
+    wanted: str
+
+    @property
+    def since(self) -> Since:
+        """What is in its place now, against what was run."""
+        try:
+            now = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError:
+            return Since.GONE
+        return Since.SAME if now == self.sha256 else Since.CHANGED
+
+    @property
+    def again(self) -> str:
+        """What `--strategy` has to be for the same text: the kept one, with the class named."""
+        return f"{self.kept}:{self.wanted}" if self.wanted else str(self.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +101,20 @@ class KeptRun:
         rows = self.rows("equity.csv")
         dates = tuple(date.fromisoformat(row["session"]) for row in rows)
         return dates, np.array([float(row["equity"] or "nan") for row in rows])
+
+    def strategy(self) -> KeptStrategy | None:
+        """Return the file of the strategy that was run, None where it was one that ships.
+
+        Raises:
+            MissingData: `spec.json` is not there, or is no JSON.
+        """
+        known = self.body("spec.json")
+        own = known.get("strategy_file")
+        if not own:
+            return None
+        name, colon, wanted = str(known["spec"]["strategy"]).rpartition(":")
+        wanted = wanted if colon and name.endswith(".py") else ""
+        return KeptStrategy(Path(own["path"]), own["sha256"], self.path / own["kept"], wanted)
 
     def _text(self, name: str) -> str:
         try:

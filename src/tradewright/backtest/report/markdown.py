@@ -42,7 +42,9 @@ def run_markdown(run: KeptRun) -> str:
     parts = [
         f"# {known['strategy']} over {known['label']}",
         f"Run `{run.id}`, {known['first']} to {known['last']}, {known['sessions']:,} sessions, "
-        f"{known['symbols']:,} symbols" + (", **simulated data**." if known["simulated"] else "."),
+        f"{known['symbols']:,} symbols"
+        + (f", fills on {known['detail']} bars" if "detail" in known else "")
+        + (", **simulated data**." if known["simulated"] else "."),
         _table(["", "Value"], [[name, _shown(known, *row)] for name, row in _SUMMARY.items()]),
     ]
     for name, (title, rows) in GROUPS.items():

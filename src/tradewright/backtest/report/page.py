@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tradewright.backtest.summary import SessionCurve
     from tradewright.core.records import JsonValue
     from tradewright.data.history import MarketData
+    from tradewright.engine.named import StrategyFile
 
 _SAFE_IN_SCRIPT: Final = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -70,6 +71,7 @@ class Provenance:
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
     """Time that each step took."""
+    strategy_file: StrategyFile | None = None
 
 
 def write_report(
@@ -135,8 +137,10 @@ def report_page(
         "drawdowns": tables.worst_drawdowns(curve),
         "prices": _prices(charts, result),
         "trading": tables.trading_by_year(result, market, curve),
+        "cost_parts": tables.cost_parts(result, market),
         "orders": tables.order_counts(result.orders.values()),
         "refusals": tables.refusal_counts(result.refusals),
+        "alerts": _alerts(result),
         "positions": tables.open_positions(result, market, int(curve.rows[-1])),
         "exposure_chart": _place("exposure", charts),
         "costs_chart": _place("costs", charts),
@@ -168,6 +172,8 @@ def _subtitle(result: Result, market: MarketData, curve: SessionCurve) -> str:
     span = f"{curve.dates[0]} to {curve.dates[-1]}, {curve.sessions:,} sessions"
     symbols = len(market.frame.instruments)
     pool = f"{symbols:,} symbol{'s' if symbols != 1 else ''}, {spec.timeframe.value} bars"
+    if spec.detail is not None:
+        pool += f", fills on {spec.detail.value} bars"
     return "".join(
         f"<span>{html.escape(part)}</span>" for part in (strategy, span, pool, market.label)
     )
@@ -298,15 +304,25 @@ def _notice(result: Result) -> str:
     )
 
 
+def _alerts(result: Result) -> str:
+    if not result.alerts:
+        return ""
+    return f"<section><h2>Alerts</h2>{tables.alerts_told(result.alerts)}</section>"
+
+
 def _run(result: Result, market: MarketData, provenance: Provenance | None) -> str:
     known = dict(_flat("", result.spec.body()))
     known["data"] = market.label
+    if result.spec.detail is not None and market.detail is not None:
+        known["detail findings"] = f"{len(market.detail.findings):,} (findings.csv)"
     if provenance is not None:
         known |= {
             "spec hash": provenance.spec_hash,
             "data hash": provenance.data_hash,
             "code revision": provenance.code_revision,
         }
+        if provenance.strategy_file is not None:
+            known["strategy file"] = provenance.strategy_file.path.name
         known |= provenance.versions
         known |= {f"{step}, seconds": f"{s:.2f}" for step, s in provenance.seconds.items()}
     return tables.facts(known)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from tradewright.analytics.drawdown import falls
+from tradewright.backtest.spending import total_spent
 from tradewright.backtest.summary import annual_turnover, by_code, traded_value
 from tradewright.core.decisions import RefusalCode
 from tradewright.core.money import ZERO, to_cents
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from tradewright.backtest.parity import PaperSide
     from tradewright.backtest.summary import SessionCurve
     from tradewright.core.decisions import Refusal
+    from tradewright.core.events import Alert
     from tradewright.core.orders import Fill, OrderState
     from tradewright.data.history import MarketData
 
 NONE: Final = "–"
 _WORST: Final = 5
+_WARNED: Final = 50
 _MONTHS: Final = (
     "Jan",
     "Feb",
@@ -139,6 +142,7 @@ def worst_drawdowns(curve: SessionCurve) -> str:
             ]
             for fall in deepest
         ],
+        "dated",
         empty="Equity never fell.",
     )
 
@@ -165,11 +169,37 @@ def trading_by_year(result: Result, market: MarketData, curve: SessionCurve) -> 
     return table(["<Year", "Fills", "Traded", "Turnover", "Fees", "bp of traded"], rows)
 
 
+def cost_parts(result: Result, market: MarketData) -> str:
+    """Write what the fills of a run cost by part, and what holding did."""
+    cost, traded = total_spent(result, market), traded_value(result.fills, market)
+    parts = {
+        "Commission": cost.commission,
+        "Fees on sales": cost.fees,
+        "Slippage, in the prices": cost.slippage,
+        "Impact, in the prices": cost.impact,
+        "Interest on borrowed shares and cash": result.book.financing,
+    }
+    rows: list[list[str | Cell]] = [
+        [name, amount(paid), f"{paid / traded * 10_000:.2f}" if traded else NONE]
+        for name, paid in parts.items()
+    ]
+    return table(["<What was paid", "Dollars", "bp of traded"], rows)
+
+
 def order_counts(orders: Iterable[OrderState]) -> str:
     """Count orders by status."""
     counts = Counter(state.status.value for state in orders)
     rows = [[status, f"{count:,}"] for status, count in sorted(counts.items())]
     return table(["<Status", "Orders"], rows, empty="No order was placed.")
+
+
+def alerts_told(alerts: Sequence[Alert]) -> str:
+    """Write what the engine told people, the first fifty of them."""
+    rows: list[list[str | Cell]] = [
+        [f"{alert.at:%Y-%m-%d %H:%M}", alert.code, Cell(alert.message, "note")]
+        for alert in alerts[:_WARNED]
+    ]
+    return table(["<When, UTC", "<Code", "<What"], rows, "dated")
 
 
 def refusal_counts(refusals: Sequence[Refusal]) -> str:

@@ -6,9 +6,8 @@ once it answers: who starts it waits for that line.
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +15,7 @@ from tradewright.cli.exchange import faults
 from tradewright.cli.exchange.running import HERE, AsJson, Key, Running, Secret, Url
 from tradewright.cli.exchange.serving import Serving, exchange_of
 from tradewright.cli.parent import end_with_parent, tell_address
+from tradewright.cli.parse import command_of
 from tradewright.cli.show import show_json, show_summary
 from tradewright.core.errors import InvalidInput
 
@@ -58,20 +58,7 @@ def options() -> None:
     """The rehearsal exchange."""
 
 
-def _command(**given: object) -> None:
-    serve(Serving(**given))  # type: ignore[arg-type]
-
-
-def _signature(made: type) -> inspect.Signature:
-    kinds = get_type_hints(made, include_extras=True)
-    asked = inspect.signature(made).parameters.values()
-    return inspect.Signature([one.replace(annotation=kinds[one.name]) for one in asked])
-
-
-# A command's options are read off its signature; so many of them are one object here.
-_command.__doc__ = serve.__doc__
-_command.__signature__ = _signature(Serving)  # type: ignore[attr-defined]
-app.command("serve")(_command)
+app.command("serve")(command_of(serve, Serving))
 
 
 @app.command()

@@ -20,7 +20,7 @@ from tradewright.core.errors import InvalidInput
 from tradewright.core.session import Span, Timeframe
 from tradewright.data.fingerprint import data_hash, quotes_hash
 from tradewright.execution.venue import FillOn, VenueModel
-from tradewright.portfolio.costs import BasisPoints, TradingCosts, commission
+from tradewright.portfolio.costs import CostNames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,11 +72,16 @@ class Serving:
         str, typer.Option("--leverage", help="Buying power as a multiple of equity.")
     ] = "2"
     commission: Annotated[
-        str, typer.Option("--commission", help="ib-fixed, per-share, percent or none.")
+        str, typer.Option("--commission", help="Model, as ib-fixed, per-share, percent or none.")
     ] = "ib-fixed"
+    slippage: Annotated[
+        str, typer.Option("--slippage", help="Model, as fixed, half-spread or square-root.")
+    ] = "fixed"
     slippage_bps: Annotated[
-        str, typer.Option("--slippage-bps", help="Basis points lost on each fill.")
+        str, typer.Option("--slippage-bps", help="Basis points lost on each fill, where fixed.")
     ] = "2"
+    fees: Annotated[str, typer.Option("--fees", help="Of regulators: us-sales or none.")] = "none"
+    impact: Annotated[str, typer.Option("--impact", help="Model: almgren or none.")] = "none"
     volume_share: Annotated[
         str | None,
         typer.Option("--volume-share", help="Fraction of a bar's volume, or a quote's, to take."),
@@ -171,14 +176,18 @@ def _facts(
         "volume-share": model.volume_share,
         "fractional": min(item.lot for item in data.instruments.values()) < 1,
     }
-    same = ("cash", "leverage", "commission", "slippage_bps", "luld", "pdt_fields")
+    same = (
+        *("cash", "leverage", "luld", "pdt_fields"),
+        *("commission", "slippage", "slippage_bps", "fees", "impact"),
+    )
     given |= {name.replace("_", "-"): getattr(asked, name) for name in same}
     return {name: str(value) for name, value in given.items()}
 
 
 def _model(asked: Serving) -> VenueModel:
     share = amount(asked.volume_share, "--volume-share") if asked.volume_share else None
-    slippage = BasisPoints(amount(asked.slippage_bps, "--slippage-bps", zero=True))
+    bps = amount(asked.slippage_bps, "--slippage-bps", zero=True)
+    costs = CostNames(asked.commission, asked.slippage, bps, asked.fees, asked.impact)
     by_default = FillOn.QUOTES if asked.timeframe is Timeframe.MINUTE else FillOn.BARS
     fill_on = asked.fill_on or by_default
     for option in ("sized", "partial_fills"):
@@ -186,7 +195,7 @@ def _model(asked: Serving) -> VenueModel:
             name = f"--{option.replace('_', '-')}"
             raise InvalidInput(name, True, "goes with quotes alone", "add --fill-on quotes")  # noqa: FBT003
     return VenueModel(
-        TradingCosts(commission(asked.commission), slippage),
+        costs.models(),
         share,
         fill_on=fill_on,
         sized=asked.sized,

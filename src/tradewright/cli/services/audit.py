@@ -1,4 +1,4 @@
-"""`tradewright audit`: verify the audit log, list it, note its head somewhere else."""
+"""`tradewright audit`: verify the audit log, list it, note its head somewhere else, or sign it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from tradewright.bootstrap import audit_table, databases, load_settings, waiting_audit
+from tradewright.bootstrap import (
+    anchor_key,
+    audit_table,
+    databases,
+    load_settings,
+    make_anchor_key,
+    waiting_audit,
+)
 from tradewright.cli.show import show_json, show_line
 from tradewright.compliance.chain import Head
-from tradewright.core.errors import InvalidInput
+from tradewright.core.clock import SystemClock
+from tradewright.core.errors import ConfigError, InvalidInput, MissingData
+from tradewright.data.durable import write_file
 from tradewright.ops.audit import AuditReport, verify_audit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from tradewright.compliance.anchors import Anchor
     from tradewright.core.records import Body, JournalEntry
     from tradewright.ports import AuditTable
 
@@ -26,6 +36,10 @@ _Result = TypeVar("_Result")
 _HASH_LENGTH = 64
 
 app = typer.Typer(help="Verify the audit log, list it, note its head.", no_args_is_help=True)
+PublicKey = Annotated[
+    Path | None,
+    typer.Option("--key", help="The public half (PEM) of the key; unset: of AUDIT_ANCHOR_KEY."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 
 
@@ -36,10 +50,16 @@ def verify_(
         Path | None,
         typer.Option("--heads", help="A file of heads noted before, as `audit head` prints them."),
     ] = None,
+    anchor: Annotated[
+        Path | None, typer.Option("--anchor", help="A file of anchors, as `audit anchor` makes.")
+    ] = None,
+    key: PublicKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the chain of the audit log; without --heads a tail that was cut is not seen."""
+    """Verify the chain; without --anchor or --heads a tail that was cut is not seen."""
     known = _heads(heads) if heads else []
+    if anchor is not None:
+        known += [one.head for one in _anchors(anchor, key)]
     report = _with_table(lambda table: verify_audit(table, known))
     waiting = dict(waiting_audit(load_settings()))
     if as_json:
@@ -85,6 +105,66 @@ def head_() -> None:
     last = _with_table(read)
     line = {"seq": last.seq, "hash": last.hash, "at": last.at.isoformat()} if last else {"seq": 0}
     show_line(json.dumps(line))
+
+
+@app.command("anchor")
+def anchor_(
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A file of anchors, to which this one is added.")
+    ] = None,
+) -> None:
+    """Sign the head of a chain that verifies, also against the anchors in --out; print it."""
+    from tradewright.compliance.anchors import sign_anchor
+
+    private = anchor_key(load_settings())
+    before = _anchors(out, None) if out is not None and out.exists() else []
+    report = _with_table(lambda table: verify_audit(table, [one.head for one in before]))
+    if report.broken:
+        what = f"the chain is broken at entry {report.broken.seq}: {report.broken.fault.value}"
+        raise ConfigError(f"{what}; it is not signed", "see docs/runbooks/audit.md")
+    if not report.entries:
+        raise MissingData("audit_log", "has no entry to sign", "come again once there is one")
+    made = sign_anchor(report.head, SystemClock().now(), private)
+    if out is not None:
+        lines = [one.line() for one in (*before, made)]
+        write_file(out, "".join(f"{line}\n" for line in lines).encode(), 0o644)
+    show_line(made.line())
+
+
+@app.command("anchor-key")
+def anchor_key_() -> None:
+    """Print the public half of the key that signs anchors; make the key if there is none."""
+    from tradewright.compliance.anchors import public_half
+
+    settings = load_settings()
+    if made := make_anchor_key(settings):
+        typer.echo(f"made AUDIT_ANCHOR_KEY in {made}", err=True)
+    show_line(public_half(anchor_key(settings)).strip())
+
+
+def _anchors(path: Path, key: Path | None) -> list[Anchor]:
+    from tradewright.compliance.anchors import is_anchored, public_half, read_anchor
+
+    lines = [line for line in _text("--anchor", path).splitlines() if line.strip()]
+    public = _text("--key", key) if key else public_half(anchor_key(load_settings()))
+    if not lines:
+        raise InvalidInput("--anchor", str(path), "holds no anchor", "give a file that does")
+    found = [read_anchor(line) for line in lines]
+    forged = [number for number, one in enumerate(found, 1) if not is_anchored(one, public)]
+    if forged:
+        rule = f"has lines that this key did not sign: {', '.join(map(str, forged))}"
+        raise InvalidInput("--anchor", str(path), rule, "find out who wrote them; see the runbook")
+    return found
+
+
+def _text(option: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(option, str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(option, str(path), "is no text") from error
 
 
 def _with_table(ask: Callable[[AuditTable], Awaitable[_Result]]) -> _Result:

@@ -7,8 +7,6 @@ locked out. Each is written into the audit log under the account that runs it.
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
 import sys
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -22,6 +20,7 @@ from tradewright.bootstrap import (
     service_databases,
     service_resources,
 )
+from tradewright.cli.services.actor import actor
 from tradewright.cli.show import show_json, show_line
 from tradewright.core.access import Role
 from tradewright.core.access.accounts import role_of
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from tradewright.core.access.accounts import User
     from tradewright.core.records import Body
-    from tradewright.services.auth.register import Register, Setup
+    from tradewright.services.auth.register import Change, Grant, Register, Setup
 
 _Result = TypeVar("_Result")
 
@@ -79,7 +78,7 @@ def init_(
         settings = load_settings()
         made = make_missing_keys(settings, secret_store(settings))
         try:
-            return await register.create_first_admin(entry, password, _actor()), made
+            return await register.create_first_admin(entry, password, actor()), made
         except ConflictError as error:
             raise _admin_exists() from error
 
@@ -107,7 +106,7 @@ def add_user(
 
     granted = None if every_strategy else frozenset(strategies or ())
     entry = Entry(name, frozenset(role_of(role) for role in roles or ["viewer"]), email, granted)
-    made = _with_register(lambda register: register.create(entry, _actor()))
+    made = _with_register(lambda register: register.create(entry, actor()))
     _show_setup(made, as_json=as_json)
 
 
@@ -124,16 +123,63 @@ def list_(*, as_json: AsJson = False) -> None:
         show_line(" ".join([user.name, roles, *marks]))
 
 
+@app.command("show")
+def show_(name: Name, *, as_json: AsJson = False) -> None:
+    """Show an account: its roles, the strategies it may trade, and how it stands."""
+    _show_user(_with_register(lambda register: _named(register, name)), as_json=as_json)
+
+
+@app.command("grant")
+def grant(
+    name: Name,
+    *,
+    roles: Roles = None,
+    strategies: Strategies = None,
+    every_strategy: EveryStrategy = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give an account roles and strategies beside those it has; its logins end."""
+    from tradewright.services.auth.register import Change
+
+    given = _grant(roles, strategies, every=every_strategy)
+    change = Change(every_strategy=every_strategy or None, granted=given)
+    _show_user(_changed(name, change), as_json=as_json)
+
+
+@app.command("withdraw")
+def withdraw(
+    name: Name,
+    *,
+    roles: Roles = None,
+    strategies: Strategies = None,
+    every_strategy: Annotated[
+        bool,
+        typer.Option("--every-strategy", help="Leave it only the strategies that it has by name."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take roles and strategies from an account; its logins end. Never the last admin's role."""
+    from tradewright.services.auth.register import Change
+
+    taken = _grant(roles, strategies, every=every_strategy)
+    change = Change(every_strategy=False if every_strategy else None, withdrawn=taken)
+    _show_user(_changed(name, change), as_json=as_json)
+
+
 @app.command("disable")
 def disable(name: Name, *, as_json: AsJson = False) -> None:
     """Disable an account and end its logins; never the last admin."""
-    _show_user(_changed(name, disabled=True), as_json=as_json)
+    from tradewright.services.auth.register import Change
+
+    _show_user(_changed(name, Change(disabled=True)), as_json=as_json)
 
 
 @app.command("enable")
 def enable(name: Name, *, as_json: AsJson = False) -> None:
     """Let a disabled account in again."""
-    _show_user(_changed(name, disabled=False), as_json=as_json)
+    from tradewright.services.auth.register import Change
+
+    _show_user(_changed(name, Change(disabled=False)), as_json=as_json)
 
 
 @app.command("unlock")
@@ -141,7 +187,7 @@ def unlock(name: Name, *, as_json: AsJson = False) -> None:
     """Forget an account's failed attempts and its lock."""
 
     async def mend(register: Register) -> User:
-        return await register.unlock((await _named(register, name)).id, _actor())
+        return await register.unlock((await _named(register, name)).id, actor())
 
     _show_user(_with_register(mend), as_json=as_json)
 
@@ -159,7 +205,7 @@ def reset_password(
 
     async def reset(register: Register) -> Setup:
         user = await _named(register, name)
-        return await register.reset(user.id, _actor(), second_factor=second_factor)
+        return await register.reset(user.id, actor(), second_factor=second_factor)
 
     _show_setup(_with_register(reset), as_json=as_json)
 
@@ -203,8 +249,8 @@ def revoke(
     async def end(register: Register) -> int:
         user = await _named(register, name)
         if session is None:
-            return await register.revoke_sessions(user.id, _actor())
-        return int(await register.revoke_session(user.id, session, _actor()))
+            return await register.revoke_sessions(user.id, actor())
+        return int(await register.revoke_session(user.id, session, actor()))
 
     ended = _with_register(end)
     if as_json:
@@ -224,7 +270,7 @@ def rotate_keys(*, as_json: AsJson = False) -> None:
             old, new = "", "the first key"
         else:
             old, new = rotate_signing_key(settings)
-        await register.note_keys(_actor(), old=old, new=new)
+        await register.note_keys(actor(), old=old, new=new)
         return old, new
 
     old, new = _with_register(rotate)
@@ -254,18 +300,21 @@ async def _named(register: Register, name: str) -> User:
     raise MissingData("users", f"nobody is called {name!r}", "see `tradewright auth list`")
 
 
-def _changed(name: str, *, disabled: bool) -> User:
-    from tradewright.services.auth.register import Change
+def _grant(roles: list[str] | None, strategies: list[str] | None, *, every: bool) -> Grant:
+    from tradewright.services.auth.register import Grant
 
-    async def change(register: Register) -> User:
+    if not (roles or strategies or every):
+        rule = "is not given, so nothing would change"
+        raise InvalidInput("--role", "", rule, "give --role, --strategy or --every-strategy")
+    return Grant(frozenset(role_of(role) for role in roles or ()), frozenset(strategies or ()))
+
+
+def _changed(name: str, change: Change) -> User:
+    async def changed(register: Register) -> User:
         user = await _named(register, name)
-        return await register.change(user.id, Change(disabled=disabled), _actor())
+        return await register.change(user.id, change, actor())
 
-    return _with_register(change)
-
-
-def _actor() -> str:
-    return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    return _with_register(changed)
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -314,7 +363,10 @@ def _show_user(user: User, *, as_json: bool) -> None:
         show_json({"user": _facts(user)})
         return
     marks = [word for word, so in _marks(user).items() if so]
+    held = user.strategies
+    trades = "every strategy" if held is None else ",".join(sorted(held)) or "no strategy"
     show_line(" ".join([user.name, ",".join(sorted(user.roles)) or "-", *marks]))
+    show_line(f"may trade {trades}")
 
 
 def _show_setup(made: Setup, *, as_json: bool) -> None:

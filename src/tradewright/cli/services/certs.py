@@ -1,6 +1,8 @@
 """`tradewright certs`: our certificate authority: issue, renew, revoke, and look what expires.
 
 The authority's folder may lie on a machine of its own: services need `ca.crt` and `ca.crl` alone.
+What is done is written into the audit log, on disk where no database answers; a certificate that
+could not be recorded is not handed out.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -17,15 +19,19 @@ from tradewright.bootstrap import (
     certificates_left,
     load_settings,
     random_id,
+    record,
     secret_store,
 )
+from tradewright.cli.services.actor import actor
 from tradewright.cli.show import show_json, show_line
 from tradewright.core.access.certificates import Issued, Purpose, Reason
 from tradewright.core.clock import SystemClock
-from tradewright.core.errors import ConfigError, InvalidInput
+from tradewright.core.errors import ConfigError, InvalidInput, SafetyError, TradewrightError
+from tradewright.core.records import Note
 from tradewright.data.durable import write_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from tradewright.bootstrap.records import Authority, Handed
@@ -35,6 +41,8 @@ CA_SECRET: Final = "CA_KEY_PASSPHRASE"  # noqa: S105 - the name of a secret
 KEY_SECRET: Final = "CERT_KEY_PASSPHRASE"  # noqa: S105 - the name of a secret
 WARN_DAYS: Final = 30
 WARN_LIST_DAYS: Final = 7
+
+_Result = TypeVar("_Result")
 
 app = typer.Typer(help="Our certificate authority for operators.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The user's id or login name; a host with --server.")]
@@ -60,7 +68,12 @@ def init(
     """Make the authority, its key sealed by the passphrase CA_KEY_PASSPHRASE or one you type."""
     found = _authority(confirm=True)
     # A second authority of the same name would be taken for the first.
-    found.init(f"{label} {random_id()[:8]}", _now(), list_days=list_days)
+    name = f"{label} {random_id()[:8]}"
+    _done(
+        "authority_made",
+        {"name": name, "list_days": list_days},
+        lambda: found.init(name, _now(), list_days=list_days),
+    )
     show_line(f"the authority is in {load_settings().ca_folder}; back its folder up off-line")
 
 
@@ -76,8 +89,7 @@ def issue(
 ) -> None:
     """Issue a certificate and its key, sealed by CERT_KEY_PASSPHRASE or what you type."""
     handed = _issue(name, days=days, server=server, csr=csr, open_key=open_key)
-    for path in _put(handed, out):
-        show_line(str(path))
+    _hand_out("certificate_issued", handed, out)
 
 
 @app.command("renew")
@@ -97,8 +109,7 @@ def renew(
         remedy = "issue one with `tradewright certs issue`"
         raise InvalidInput("NAME", name, "has no certificate to renew", remedy)
     handed = _issue(name, days=days, server=server, csr=csr, open_key=open_key)
-    for path in _put(handed, out):
-        show_line(str(path))
+    _hand_out("certificate_renewed", handed, out)
     for one in held:
         if one.is_good(now):
             show_line(f"{one.number} stays good until {one.end:%Y-%m-%d}")
@@ -112,7 +123,13 @@ def revoke(
     list_days: ListDays = 30,
 ) -> None:
     """Revoke certificates at once: services read the new list with the next request."""
-    for one in _authority().revoke(who, reason, _now(), list_days=list_days):
+    facts: Body = {"who": who, "reason": reason.value}
+    revoked = _done(
+        "certificates_revoked",
+        facts,
+        lambda: _authority().revoke(who, reason, _now(), list_days=list_days),
+    )
+    for one in revoked:
         show_line(f"revoked {one.number} of {one.name}")
     show_line(f"copy {_authority().list_path} to wherever services run elsewhere")
 
@@ -134,7 +151,11 @@ def list_(*, as_json: AsJson = False) -> None:
 def crl(*, list_days: ListDays = 30) -> None:
     """Sign the revocation list anew; do so before it goes stale, or nobody is let in."""
     found = _authority()
-    found.refresh_list(_now(), list_days=list_days)
+    _done(
+        "revocation_list_signed",
+        {"list_days": list_days},
+        lambda: found.refresh_list(_now(), list_days=list_days),
+    )
     show_line(f"{found.list_path} is good for {list_days} days")
 
 
@@ -191,6 +212,45 @@ def _issue(name: str, *, days: int, server: bool, csr: Path | None, open_key: bo
     return _authority().issue(
         name, _now(), purpose=purpose, days=days, passphrase=phrase, request=request
     )
+
+
+def _done(kind: str, facts: Body, do: Callable[[], _Result]) -> _Result:
+    # Written down first: what cannot be recorded is not done.
+    lasts = _recorded(kind, facts)
+    try:
+        result = do()
+    except TradewrightError:
+        _recorded(f"{kind}_failed", facts)
+        raise
+    _say(lasts=lasts)
+    return result
+
+
+def _recorded(kind: str, facts: Body) -> bool:
+    return record(load_settings(), Note(_now(), actor(), kind, facts))
+
+
+def _say(*, lasts: bool) -> None:
+    if not lasts:
+        typer.echo("the audit entry waits on this machine for the database", err=True)
+
+
+def _hand_out(kind: str, handed: Handed, out: Path) -> None:
+    issued = handed.issued
+    facts: Body = {
+        "name": issued.name,
+        "serial": issued.number,
+        "purpose": issued.purpose.value,
+        "end": issued.end.isoformat(),
+    }
+    try:
+        lasts = _recorded(kind, facts)
+    except SafetyError as error:
+        what = f"certificate {issued.number} was made and is not handed out; revoke it"
+        raise SafetyError(f"{what}: {error}") from error
+    for path in _put(handed, out):
+        show_line(str(path))
+    _say(lasts=lasts)
 
 
 def _put(handed: Handed, out: Path) -> list[Path]:

@@ -5,12 +5,10 @@ All that is wrong is told at once. Values of secrets are shown to nobody, not ev
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,11 +18,12 @@ from tradewright.bootstrap import (
     examined_settings,
     load_settings,
     production_faults,
-    secret_settings,
     secret_store,
+    shown_value,
     unfit_secrets,
 )
 from tradewright.cli.doctor import Finding, findings, show_findings
+from tradewright.cli.services.reload import reload_
 from tradewright.cli.show import show_json
 from tradewright.core.access import SERVICE_PERMISSIONS
 from tradewright.core.errors import ConfigError, InvalidInput
@@ -36,13 +35,13 @@ if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
     from tradewright.ports import SecretStore
 
-MASK: Final = "(hidden)"
 _SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 _STRICT: Final = frozenset({"staging", "production"})
 _JSON: Final = typer.Option("--json", help="Print JSON alone.")
 _FILE: Final = typer.Option("--file", help="The TOML file; tradewright.toml unless given.")
 
-app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app = typer.Typer(help="Look at the settings, and have them read anew.", no_args_is_help=True)
+app.command("reload")(reload_)
 
 
 @app.command()
@@ -111,26 +110,11 @@ def schema() -> None:
 
 def shown(settings: Settings, origins: Mapping[str, str]) -> list[tuple[str, JsonValue, str]]:
     """Return name, value and origin of each setting by name; of a secret only that it is set."""
-    hidden = set(secret_settings())
-    rows: list[tuple[str, JsonValue, str]] = []
-    for name, field in type(settings).model_fields.items():
-        alias = str(field.alias)
-        value = getattr(settings, name)
-        masked = alias in hidden and value is not None
-        rows.append((alias, MASK if masked else _plain(value), origins.get(alias, "default")))
-    return sorted(rows, key=lambda row: row[0])
-
-
-def _plain(value: object) -> JsonValue:
-    if isinstance(value, SecretStr):
-        return MASK
-    if isinstance(value, tuple):
-        return ", ".join(str(one) for one in value)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return str(value)
+    rows = [
+        (str(field.alias), shown_value(getattr(settings, name)))
+        for name, field in type(settings).model_fields.items()
+    ]
+    return sorted((name, value, origins.get(name, "default")) for name, value in rows)
 
 
 def _secrets(settings: Settings, *, every: bool) -> list[Finding]:
@@ -139,7 +123,11 @@ def _secrets(settings: Settings, *, every: bool) -> list[Finding]:
     store = secret_store(settings)
     own = {secret_name(service) for service in SERVICE_PERMISSIONS}
     needed = own | {name for make in CATALOG.values() for name in make().secrets}
-    there = set(store.names())
+    try:
+        there = set(store.names())
+    except ConfigError as error:
+        # The server that keeps them does not tell them.
+        return [Finding("secrets", fine=False, found=error.what, remedy=error.remedy)]
     wanted = needed if every else needed & there
     wrong = unfit_secrets(store, sorted(wanted))
     signing = own | {name + PREVIOUS for name in own}

@@ -34,7 +34,7 @@ def status(*, as_json: AsJson = False) -> None:
     from tradewright.ops.crew import ask
 
     settings = load_settings()
-    note = _note(settings)
+    note = running_crew(settings)
     answers = {
         one.name: ask(one.url + "/health", settings.tls_cert_path) if one.url else None
         for one in note.members
@@ -53,7 +53,7 @@ def down(*, as_json: AsJson = False) -> None:
     from tradewright.ops.crew_note import is_held
 
     settings = load_settings()
-    note = _note(settings)
+    note = running_crew(settings)
     os.kill(note.pid, signal.SIGTERM)
     clock = SystemClock()
     deadline = clock.monotonic() + DOWN_SECONDS
@@ -146,7 +146,12 @@ def _plain(line: str) -> str:
     return f"{said['timestamp'][11:23]} {said['level']:<7} {said['message']} {told}".rstrip()
 
 
-def _note(settings: Settings) -> CrewNote:
+def running_crew(settings: Settings) -> CrewNote:
+    """Return the note of the services that run here.
+
+    Raises:
+        ConfigError: None do.
+    """
     from tradewright.ops.crew_note import read
 
     note = read(settings.state_dir)

@@ -41,6 +41,7 @@ def serve(
         # Ctrl-C reaches the whole group: who started us stops us in its own order.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end_with_parent()
+    from tradewright.ops.starts import counted_start
     from tradewright.services.app import make_app
     from tradewright.services.catalog import service_spec
     from tradewright.services.server import serve as serve_app
@@ -53,19 +54,26 @@ def serve(
     if wrong := production_faults(settings):
         raise ConfigError("; ".join(wrong), "see `tradewright config check`")
     redactor = _log(spec.name, settings)
-    with service_databases(settings) as found:
+    with (
+        counted_start(settings.state_dir, spec.name) as started,
+        service_databases(settings) as found,
+    ):
 
         def resources() -> AbstractAsyncContextManager[Resources]:
             from tradewright.bootstrap import service_resources
 
             return service_resources(settings, found, spec.name, learn=redactor.learn)
 
+        def ready(url: str) -> None:
+            started()
+            tell_address(url)
+
         serve_app(
             make_app(spec, resources),
             host or settings.services_host,
             spec.port if port is None else port,
             tls=tls_files(settings),
-            ready=tell_address,
+            ready=ready,
         )
 
 

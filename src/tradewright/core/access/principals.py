@@ -39,6 +39,7 @@ class Permission(StrEnum):
     VIEW_METRICS = "view_metrics"
     MANAGE_USERS = "manage_users"
     MANAGE_CERTIFICATES = "manage_certificates"
+    RELOAD_SETTINGS = "reload_settings"
     MANAGE_OWN_SESSION = "manage_own_session"
 
 

@@ -18,6 +18,7 @@ from tradewright.core.events import (
     Delisted,
     DividendPaid,
     Event,
+    FinancingCharged,
     OrderEvent,
     SessionClosed,
     SplitApplied,
@@ -68,6 +69,8 @@ class Entries:
                 self._payout(event)
             case CashMoved():
                 self._deposit(event.at, event.amount.amount, event.reason)
+            case FinancingCharged():
+                self.write("INT", event.at, -event.amount.amount, event.reason)
             case SessionClosed():
                 self._post_fees(event.at)
             case _:

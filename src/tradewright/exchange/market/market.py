@@ -139,6 +139,7 @@ class ReplayMarket:
             leverage=leverage,
             at=start,
             row=first - 1,
+            actions=data.actions,
         )
         replay = Replay(frame, data.actions, first=first, stop=rows[-1] + 1)
         market = cls(own, brokerage, replay, start=start, quotes=quotes, spread=spread, luld=luld)

@@ -34,6 +34,7 @@ from tradewright.exchange.trading.book import Book
 from tradewright.exchange.trading.tickets import Ticket, venue_order
 from tradewright.exchange.trading.updates import Updates
 from tradewright.exchange.trading.windows import extended_start, extends
+from tradewright.exchange.written import Written
 
 ACCEPTED: Final = "accepted"
 PENDING_NEW: Final = "pending_new"
@@ -78,11 +79,15 @@ class Floor:
             del self.brokerage.orders[order.id]
         return events, reason
 
-    def admit(self, ticket: Ticket) -> None:
-        """Tell of a ticket that the brokerage has taken, and mind when it runs out."""
-        self.updates.publish(ticket.status, ticket, ticket.updated_at)
+    def admit(self, ticket: Ticket) -> Written:
+        """Tell of a ticket that the brokerage has taken, and mind when it runs out.
+
+        Returns the order as it stands then, its legs under it.
+        """
+        told = self.updates.publish(ticket.status, ticket, ticket.updated_at)
         shorts.mark(self, ticket)
         self.mind(ticket)
+        return ticket.nested() if ticket.legs else told
 
     def mind(self, ticket: Ticket) -> None:
         """Remember a ticket that waits for its open, and when it runs out."""

@@ -210,8 +210,7 @@ class Orders:
         floor = self.floor
         if "hold" in ticket.twists:
             floor.brokerage.hold(ticket.venue_id)
-        floor.admit(ticket)
-        answer = ticket.nested()
+        answer = floor.admit(ticket)
         if ticket.status == PENDING_NEW:
             floor.route(ticket, floor.now)
         floor.happen(events)

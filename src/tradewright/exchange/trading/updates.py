@@ -53,17 +53,19 @@ class Updates:
         self._count = 0
         self._last: tuple[datetime | None, str] = (None, "")
 
-    def publish(self, event: str, ticket: Ticket, at: datetime, **facts: str) -> None:
-        """Say what happened to an order at `at`."""
+    def publish(self, event: str, ticket: Ticket, at: datetime, **facts: str) -> Written:
+        """Say what happened to an order at `at`; return the order as it was written."""
         when = moment(at)
         asked = ticket.cancel_requested_at
         said = "".join([f'"{name}":{quoted(fact)},' for name, fact in facts.items()])
+        body = ticket.body()
         data = Written(
             f'{{"event":{quoted(event)},"event_id":"{self._event_id(at)}","at":"{when}",'
-            f'"timestamp":"{when}",{said}"order":{ticket.body().text[:-1]},'
+            f'"timestamp":"{when}",{said}"order":{body.text[:-1]},'
             f'"cancel_requested_at":{"null" if asked is None else quoted(moment(asked))}}}}}'
         )
         self._hub.publish(TRADE_UPDATES, {"stream": TRADE_UPDATES, "data": data})
+        return body
 
     def execution(self, ticket: Ticket, fill: Fill, position: Decimal, at: datetime) -> None:
         """List an execution that the ticket has booked, and say so."""

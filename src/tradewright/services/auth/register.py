@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tradewright.core.access.accounts import User, email_address, login_name, strategy_ids
-from tradewright.core.errors import ConflictError, LastAdmin
+from tradewright.core.errors import ConflictError, InvalidInput, LastAdmin
 from tradewright.services.auth.ground import hashed
 from tradewright.services.auth.passwords import new_password
 
@@ -36,14 +36,28 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Roles and strategies beside those that an account has."""
+
+    roles: frozenset[Role] = frozenset()
+    strategies: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """What is to become of an account; what is None stays."""
+    """What is to become of an account; what is None stays.
+
+    What is `granted` is added to what the account has when it is changed, whoever changes it
+    meanwhile, and what is `withdrawn` is taken from it.
+    """
 
     roles: frozenset[Role] | None = None
     strategies: frozenset[str] | None = None
     every_strategy: bool | None = None
     email: str | None = None
     disabled: bool | None = None
+    granted: Grant = Grant()
+    withdrawn: Grant = Grant()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +135,11 @@ class Register:
         """
 
         def changed(present: User) -> User:
-            strategies = present.strategies
-            if change.strategies is not None:
-                strategies = strategy_ids(change.strategies)
-            elif change.every_strategy is False:
-                strategies = strategies or frozenset()
-            if change.every_strategy:
-                strategies = None
+            roles = present.roles if change.roles is None else change.roles
             return replace(
                 present,
-                roles=present.roles if change.roles is None else change.roles,
-                strategies=strategies,
+                roles=(roles | change.granted.roles) - change.withdrawn.roles,
+                strategies=_strategies(present, change),
                 email=present.email if change.email is None else _address(change.email),
                 disabled=present.disabled if change.disabled is None else change.disabled,
             )
@@ -228,6 +236,21 @@ class Register:
         until = self._ground.clock.now() + self._ground.terms.setup
         prepared = replace(user, setup=hashed(secret), setup_until=until)
         return prepared, f"{user.id}.{secret}", until
+
+
+def _strategies(present: User, change: Change) -> frozenset[str] | None:
+    if change.every_strategy:
+        return None
+    held = present.strategies
+    if change.strategies is not None:
+        held = strategy_ids(change.strategies)
+    elif change.every_strategy is False:
+        held = held or frozenset()
+    added, taken = change.granted.strategies, change.withdrawn.strategies
+    if held is None and taken:
+        rule = "cannot be taken from every strategy"
+        raise InvalidInput("strategies", sorted(taken), rule, "say first which ones may be traded")
+    return None if held is None else (held | strategy_ids(added)) - taken
 
 
 def _address(text: str) -> str | None:

@@ -1,23 +1,21 @@
 """What happens to orders and the book, as log lines with stable names: ORDER_SUBMITTED and kin.
 
-Pure code does not log: whoever drives it hands each event to `log_event`. What only moves time or
-prices (bars, quotes, timers) makes no line. The time of a line is when it was written; when the
-thing happened is its field `at`.
+Pure code does not log: what a runner hears, `TradingWatch` hands to `log_event`. What only moves
+time or prices (bars, quotes, timers) makes no line. The time of a line is when it was written; when
+the thing happened is its field `at`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from tradewright.core import events
 from tradewright.core.decisions import Refusal
 from tradewright.core.orders import Order
 from tradewright.core.records import Body, to_body
-from tradewright.ops.logging import logger
-
-Told: TypeAlias = "events.Event | events.Alert | Refusal"
+from tradewright.engine.chronicle import Compared, Told
 
 _LINES: Final[Mapping[type, tuple[str, int]]] = {
     events.Submitted: ("ORDER_SUBMITTED", logging.INFO),
@@ -37,6 +35,7 @@ _LINES: Final[Mapping[type, tuple[str, int]]] = {
     events.DividendPaid: ("DIVIDEND_PAID", logging.INFO),
     events.Delisted: ("INSTRUMENT_DELISTED", logging.WARNING),
     events.CashMoved: ("CASH_MOVED", logging.INFO),
+    events.FinancingCharged: ("FINANCING_CHARGED", logging.INFO),
     events.SwitchChanged: ("SWITCH_CHANGED", logging.WARNING),
     events.VenueChanged: ("VENUE_CHANGED", logging.WARNING),
     events.TradabilityChanged: ("TRADABILITY_CHANGED", logging.WARNING),
@@ -44,7 +43,11 @@ _LINES: Final[Mapping[type, tuple[str, int]]] = {
     events.SessionClosed: ("SESSION_CLOSED", logging.INFO),
     events.Alert: ("ALERT", logging.ERROR),
     Refusal: ("ORDER_REFUSED", logging.WARNING),
+    Compared: ("BOOKS_COMPARED", logging.INFO),
 }
+_log: Final = logging.getLogger("tradewright.trading")
+# Who drives a runner from Python and has set up no log hears nothing, rather than noise.
+_log.addHandler(logging.NullHandler())
 
 
 def log_event(told: Told, order: Order | None = None) -> None:
@@ -55,8 +58,8 @@ def log_event(told: Told, order: Order | None = None) -> None:
         order: The order that it is about, for symbol, strategy, quantity and price.
     """
     name, level = _LINES.get(type(told), ("", logging.NOTSET))
-    if name:
-        logger("tradewright.trading").log(level, name, **line_fields(told, order))
+    if name and _log.isEnabledFor(level):
+        _log.log(level, name, extra={"_said": line_fields(told, order)})
 
 
 def line_fields(told: Told, order: Order | None = None) -> Body:

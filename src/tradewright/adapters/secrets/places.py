@@ -1,4 +1,4 @@
-"""Secrets in the environment, in a folder of files, or in several such places, one after another.
+"""Secrets of this machine: in the environment, in a folder of files, or in several such places.
 
 A secret is read each time it is asked for, so a rotated one is good at once. A folder is how
 Vault's agent, the drivers of the clouds' secret stores, systemd and Docker hand secrets over: one
@@ -47,7 +47,7 @@ class EnvironmentSecretStore:
 
     def get(self, name: str) -> str:
         """Read a secret; raise ConfigError, naming it, when it is missing or empty."""
-        return _whole(name, self.find(name), "the environment")
+        return whole(name, self.find(name), "the environment")
 
     def find(self, name: str) -> str:
         """Read a secret; empty when it is missing."""
@@ -58,7 +58,7 @@ class EnvironmentSecretStore:
         return sorted(
             name
             for name, value in self._environ.items()
-            if value.strip() and _NAME.fullmatch(name) and any(w in name for w in _SECRET_WORDS)
+            if value.strip() and is_name(name) and any(word in name for word in _SECRET_WORDS)
         )
 
     def refresh(self) -> None:
@@ -78,7 +78,7 @@ class FolderSecretStore:
         Raises:
             ConfigError: It is missing, empty, too large, not text, or open to others.
         """
-        return _whole(name, self.find(name), str(self._folder))
+        return whole(name, self.find(name), str(self._folder))
 
     def find(self, name: str) -> str:
         """Read a secret; empty when there is no such file.
@@ -86,7 +86,7 @@ class FolderSecretStore:
         Raises:
             ConfigError: It is too large, not text, or open to others.
         """
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise ConfigError(f"{name!r} is no name of a secret", "use capitals, digits and _")
         path = f"{self._folder}/{name}"
         try:
@@ -104,7 +104,7 @@ class FolderSecretStore:
         """List the files that are named like secrets."""
         if not self._folder.is_dir():
             return []
-        return sorted(p.name for p in self._folder.iterdir() if _NAME.fullmatch(p.name))
+        return sorted(p.name for p in self._folder.iterdir() if is_name(p.name))
 
     def refresh(self) -> None:
         """Look whether every file can be read; raise ConfigError naming all that cannot."""
@@ -129,7 +129,7 @@ class LayeredSecretStore:
         for store in self._stores:
             if value := store.find(name):
                 return value
-        return _whole(name, "", "every place where secrets are kept")
+        return whole(name, "", "every place where secrets are kept")
 
     def names(self) -> Sequence[str]:
         """List the names that are in any of the stores."""
@@ -139,6 +139,21 @@ class LayeredSecretStore:
         """Let every store look again; raise ConfigError naming what cannot be read."""
         for store in self._stores:
             store.refresh()
+
+
+def is_name(text: str) -> bool:
+    """Whether a secret may go by such a name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def whole(name: str, value: str, where: str, remedy: str = "") -> str:
+    """Return a secret's value; raise ConfigError, naming it, when it is empty."""
+    if value:
+        return value
+    raise ConfigError(
+        f"the secret {name} is missing or empty in {where}",
+        remedy or f"set {name} in the environment or put a file of that name into the folder",
+    )
 
 
 def problems(store: SecretStore, required: Sequence[str]) -> list[str]:
@@ -153,15 +168,6 @@ def problems(store: SecretStore, required: Sequence[str]) -> list[str]:
         if value.lower() in PLACEHOLDERS:
             wrong.append(f"the secret {name} is a placeholder")
     return wrong
-
-
-def _whole(name: str, value: str, where: str) -> str:
-    if value:
-        return value
-    raise ConfigError(
-        f"the secret {name} is missing or empty in {where}",
-        f"set {name} in the environment or put a file of that name into the secrets folder",
-    )
 
 
 def _content(descriptor: int, path: str) -> str:

@@ -1,0 +1,1 @@
+"""Learning from the past: splits in which nothing that is tested was learned from."""
