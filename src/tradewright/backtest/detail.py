@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from tradewright.core.ids import InstrumentId, OrderId
     from tradewright.core.instrument import Instrument
     from tradewright.core.orders import Order
-    from tradewright.data.detail import Detail
-    from tradewright.data.history import MarketData
+    from tradewright.data.history import Detail, MarketData
     from tradewright.engine.run import Rows, RunSpec
     from tradewright.execution.venue import VenueModel
 

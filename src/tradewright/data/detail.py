@@ -7,7 +7,7 @@ last finer bar has a flat bar of no volume there, at its first open or its last 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from tradewright.core.errors import MissingData
 from tradewright.core.frames import FIELDS, BarFrame, FloatArray, IntArray
+from tradewright.data.history import Detail, MarketData
 from tradewright.data.quality import BoolArray, Finding, QualityReport, Rule, require
 from tradewright.data.resample import LongBars, merged
 
@@ -23,32 +24,11 @@ if TYPE_CHECKING:
 
     from tradewright.core.ids import InstrumentId
     from tradewright.core.session import Timeframe
-    from tradewright.data.history import MarketData
 
 _NAMED: Final = 3
 _VOLUME_APART: Final = 0.05
 _PRICE_APART: Final = 1e-6
 _OFF: Final = (Rule.DETAIL_OPEN, Rule.DETAIL_HIGH, Rule.DETAIL_LOW, Rule.DETAIL_CLOSE)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Detail:
-    """The finer bars of some rows of a longer frame, and where the two disagree.
-
-    Every one of `rows` has at least one finer row, which may be blank. `bounds` has shape
-    (rows + 1,): the finer bars of the row at place i are those from `bounds[i]` up to, not
-    including, `bounds[i + 1]`.
-    """
-
-    frame: BarFrame
-    rows: range
-    bounds: IntArray
-    findings: tuple[Finding, ...]
-
-    def of(self, row: int) -> range:
-        """Return the finer rows of a row."""
-        place = self.rows.index(row)
-        return range(self.bounds.item(place), self.bounds.item(place + 1))
 
 
 class _Cut(NamedTuple):

@@ -21,12 +21,32 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from tradewright.core.frames import BarFrame, FloatArray
+    from tradewright.core.frames import BarFrame, FloatArray, IntArray
     from tradewright.core.ids import InstrumentId
     from tradewright.core.instrument import Instrument
     from tradewright.core.market import CorporateAction
     from tradewright.core.session import Calendar
-    from tradewright.data.detail import Detail
+    from tradewright.data.quality import Finding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detail:
+    """The finer bars of some rows of a longer frame, and where the two disagree.
+
+    Every one of `rows` has at least one finer row, which may be blank. `bounds` has shape
+    (rows + 1,): the finer bars of the row at place i are those from `bounds[i]` up to, not
+    including, `bounds[i + 1]`.
+    """
+
+    frame: BarFrame
+    rows: range
+    bounds: IntArray
+    findings: tuple[Finding, ...]
+
+    def of(self, row: int) -> range:
+        """Return the finer rows of a row."""
+        place = self.rows.index(row)
+        return range(self.bounds.item(place), self.bounds.item(place + 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import pytest
 from tests.builders import NO_BAR, Row, a_frame, a_market
 from tradewright.core.errors import MissingData, QualityFailure
 from tradewright.core.frames import FIELDS, NANOSECONDS, BarFrame, to_nanos
-from tradewright.data.detail import Detail, detailed
-from tradewright.data.history import MarketData
+from tradewright.data.detail import detailed
+from tradewright.data.history import Detail, MarketData
 from tradewright.data.quality import Rule, Severity
 
 Bars = Mapping[str, Sequence[Row]]
