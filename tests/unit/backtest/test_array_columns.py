@@ -16,7 +16,7 @@ from tests.builders import FIRST_DAY, Row, a_market, a_spec
 from tradewright.backtest.arrays import compiled_seconds, sweep
 from tradewright.backtest.arrays.columns import Ground, MarketColumns, sealed
 from tradewright.backtest.arrays.market import pace_of
-from tradewright.backtest.arrays.passes import BLOCK, crossings
+from tradewright.backtest.arrays.passes import BLOCK, crossings, running, shared
 from tradewright.core.errors import InvalidInput
 from tradewright.core.frames import BoolArray, FloatArray, SignArray
 from tradewright.core.ids import InstrumentId
@@ -62,6 +62,13 @@ def crossed(closes: FloatArray, fast: int, slow: int, band: float) -> SignArray:
     room = np.empty((2, 2 * BLOCK)), np.empty(BLOCK, dtype=np.int8)
     nothing = np.empty(0)
     crossings(sealed(closes, np.float64), nothing, (fast, slow, 1), band, room, out)
+    if slow <= BLOCK:
+        # The same by sums that many sets share.
+        blocks = -(-len(closes) // BLOCK)
+        known, again = (np.empty((blocks, 2 * BLOCK)), np.empty(blocks)), np.empty_like(out)
+        running(sealed(closes, np.float64), *known)
+        shared(sealed(closes, np.float64), known, (fast, slow), band, room, again)
+        assert again.tolist() == out.tolist()
     return out
 
 
@@ -119,7 +126,7 @@ def test_crossings_are_those_of_the_feature(fast: int, slow: int, band: float, k
 
 
 @pytest.mark.parametrize("spoiler", [0.0, np.nan, np.inf, -250.0])
-@pytest.mark.parametrize(("fast", "slow"), [(10, 30), (1, 2), (100, 1000), (100, 1100)])
+@pytest.mark.parametrize(("fast", "slow"), [(10, 30), (1, 2), (1, 1), (100, 1024), (9, 1100)])
 def test_crossings_of_one_name_over_many_blocks_are_those_of_the_feature(
     fast: int, slow: int, spoiler: float
 ) -> None:

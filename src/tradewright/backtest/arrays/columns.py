@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewright.backtest.arrays.market import Deeds, deeds_of, pace_of
-from tradewright.backtest.arrays.passes import BLOCK, crossings, grow, highest, means, signs
+from tradewright.backtest.arrays.passes import (
+    BLOCK,
+    crossings,
+    grow,
+    highest,
+    means,
+    running,
+    shared,
+    signs,
+)
 from tradewright.backtest.arrays.state import DIVIDEND, SPLIT
 from tradewright.core.errors import ArraysRefused, MissingData
 from tradewright.data.adjust import growth_factors, split_growth
@@ -133,13 +142,23 @@ class Ground:
         if self.growth is not None:
             growth = self.growth.reshape(-1)
         out = np.empty(len(values), dtype=np.int8)
-        if self._keeps and (len(self._means) + 2) * values.nbytes < _MOST_KEPT:
+        plain = self.growth is None and len(self.market.frame.instruments) == 1
+        if self._keeps and plain and slow <= BLOCK:
+            shared(values, self._sums, (fast, slow), band, _room(), out)
+        elif self._keeps and (len(self._means) + 2) * values.nbytes < _MOST_KEPT:
             signs(self._mean(fast), self._mean(slow), growth, band, out)
         else:
             windows = fast, slow, len(self.market.frame.instruments)
-            room = np.empty((2, 2 * BLOCK)), np.empty(BLOCK, dtype=np.int8)
-            crossings(values, growth, windows, band, room, out)
+            crossings(values, growth, windows, band, _room(), out)
         return out.reshape(self.market.frame.close.shape)
+
+    @cached_property
+    def _sums(self) -> tuple[FloatArray, FloatArray]:
+        values = self.adjusted_close
+        blocks = -(-len(values) // BLOCK)
+        sums, totals = np.empty((blocks, 2 * BLOCK)), np.empty(blocks)
+        running(values, sums, totals)
+        return sums, totals
 
     def _mean(self, window: int) -> FloatArray:
         if window not in self._means:
@@ -186,6 +205,10 @@ class Ground:
             else:
                 following = known[place + 1]
             yield i, session, following
+
+
+def _room() -> tuple[FloatArray, SignArray]:
+    return np.empty((2, 2 * BLOCK)), np.empty(BLOCK, dtype=np.int8)
 
 
 class MarketColumns:

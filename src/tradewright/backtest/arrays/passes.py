@@ -105,8 +105,8 @@ def _mean(values: FloatArray, last: int, window: int) -> float:
 
 
 @compiled
-def _running(values: FloatArray, out: FloatArray) -> tuple[float, float]:
-    # The sums up to each place, their last, and the least of the values.
+def _running(values: FloatArray, out: FloatArray) -> float:
+    # The sums up to each place; the last is returned, or NaN where a value is negative.
     count, place, total, least = len(values), 0, 0.0, 0.0
     out[0] = 0.0
     while place + 3 < count:
@@ -125,7 +125,7 @@ def _running(values: FloatArray, out: FloatArray) -> tuple[float, float]:
         total += values[place]
         place += 1
         out[place] = total
-    return total, least
+    return total if least >= 0.0 else np.nan
 
 
 @compiled
@@ -134,20 +134,21 @@ def _roughly(
     span: tuple[int, int],
     windows: tuple[int, int],
     band: float,
-    room: tuple[FloatArray, SignArray],
+    known: tuple[FloatArray, int, float],
+    unsure: SignArray,
     out: SignArray,
 ) -> bool:
-    # Signs of a span by running sums. What these may err by lies below the doubt; where a gap is
-    # that near to the band, the means decide, and where many are, False leaves it to others.
-    (first, size), (fast, slow) = span, windows
-    sums, unsure = room
-    count = size + slow - 1
-    total, least = _running(values[first - slow + 1 :][:count], sums)
-    if least < 0.0 or not total < np.inf:
+    # Signs of a span by running sums: those before its first row stand at a place of `known`,
+    # which are of values that are not negative and add up to a total. What the sums may err by
+    # lies below the doubt; where a gap is that near to the band, the means decide, and where many
+    # are, False leaves it to others.
+    (first, size), (fast, slow), (sums, place, total) = span, windows, known
+    if not total < np.inf:
         return False
-    doubt = 8.0 * _ROUNDING * count * total / fast
+    doubt = 8.0 * _ROUNDING * (place + size) * total / fast
     above, below, many = band + doubt, band - doubt, 0
-    highs, fasts, slows = sums[slow:][:size], sums[slow - fast :][:size], sums[:size]
+    highs = sums[place + 1 :][:size]
+    fasts, slows = sums[place + 1 - fast :][:size], sums[place + 1 - slow :][:size]
     for i in range(size):
         gap = (highs[i] - fasts[i]) * (1.0 / fast) - (highs[i] - slows[i]) * (1.0 / slow)
         out[i] = np.int8(gap > above) - np.int8(gap < -above)
@@ -161,6 +162,23 @@ def _roughly(
             gap = _mean(values, first + i, fast) - _mean(values, first + i, slow)
             out[i] = np.int8(gap > band) - np.int8(gap < -band)
     return True
+
+
+@compiled
+def _exactly(
+    values: FloatArray,
+    growth: FloatArray,
+    span: tuple[int, int],
+    windows: tuple[int, int, int],
+    band: float,
+    room: FloatArray,
+    out: SignArray,
+) -> None:
+    (first, size), (fast, slow, step) = span, windows
+    _means(values, span, fast, step, room[0])
+    _means(values, span, slow, step, room[1])
+    grown = growth[first : first + size] if len(growth) > 0 else growth
+    _signs(room[0, :size], room[1, :size], grown, band, out)
 
 
 @kept
@@ -182,7 +200,7 @@ def crossings(
         room: For a block of each mean, shape (2, 2 × BLOCK), and for a block of marks.
         out: As for `signs`.
     """
-    (fast, slow, step), (means_, marks) = windows, room
+    (fast, slow, step), (sums, unsure) = windows, room
     plain = step == 1 and len(growth) == 0 and slow <= BLOCK
     count, back = len(values), (slow - 1) * step
     out[: min(back, count)] = 0
@@ -190,13 +208,59 @@ def crossings(
         size = min(BLOCK, count - first)
         done = out[first : first + size]
         if plain:
-            room_ = means_[0], marks
-            if _roughly(values, (first, size), (fast, slow), band, room_, done):
+            total = _running(values[first - back :][: back + size], sums[0])
+            known = sums[0], back, total
+            if _roughly(values, (first, size), (fast, slow), band, known, unsure, done):
                 continue
-        _means(values, (first, size), fast, step, means_[0])
-        _means(values, (first, size), slow, step, means_[1])
-        grown = growth[first : first + size] if len(growth) > 0 else growth
-        _signs(means_[0, :size], means_[1, :size], grown, band, done)
+        _exactly(values, growth, (first, size), windows, band, sums, done)
+
+
+@kept
+def running(values: FloatArray, sums: FloatArray, totals: FloatArray) -> None:
+    """Write, for blocks of rows, sums over them and the block before: `shared` reads them.
+
+    Args:
+        values: Rows of one column.
+        sums: Shape (blocks, 2 × BLOCK).
+        totals: Shape (blocks,); not finite where sums cannot be relied on.
+    """
+    for block in range(len(totals)):
+        start = max((block - 1) * BLOCK + 1, 0)
+        stop = min((block + 1) * BLOCK, len(values))
+        totals[block] = _running(values[start:stop], sums[block])
+
+
+@kept
+def shared(
+    values: FloatArray,
+    known: tuple[FloatArray, FloatArray],
+    windows: tuple[int, int],
+    band: float,
+    room: tuple[FloatArray, SignArray],
+    out: SignArray,
+) -> None:
+    """Write what `crossings` does for one column without growth, by sums that many share.
+
+    Args:
+        values: Rows of one column.
+        known: What `running` wrote.
+        windows: Rows in the fast mean and, no fewer, in the slow one; at most BLOCK.
+        band: As for `signs`.
+        room: As for `crossings`.
+        out: As for `signs`.
+    """
+    (fast, slow), (sums, totals), (means_, unsure) = windows, known, room
+    count, empty = len(values), values[:0]
+    out[: min(slow - 1, count)] = 0
+    for block in range(len(totals)):
+        first = max(block * BLOCK, slow - 1)
+        size = min((block + 1) * BLOCK, count) - first
+        if size <= 0:
+            continue
+        done = out[first : first + size]
+        before = sums[block], first - max((block - 1) * BLOCK + 1, 0), totals[block]
+        if not _roughly(values, (first, size), windows, band, before, unsure, done):
+            _exactly(values, empty, (first, size), (fast, slow, 1), band, means_, done)
 
 
 @compiled
