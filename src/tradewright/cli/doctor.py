@@ -74,8 +74,8 @@ def findings(settings: Settings) -> list[Finding]:
     ]
 
 
-def show_findings(found: list[Finding], *, as_json: bool) -> None:
-    """Print what was looked at."""
+def show_findings(found: list[Finding], *, as_json: bool, title: str = "Doctor") -> None:
+    """Print what was looked at, under a title."""
     if as_json:
         lines: list[JsonValue] = [
             {"what": one.what, "fine": one.fine, "found": one.found, "remedy": one.remedy}
@@ -83,7 +83,7 @@ def show_findings(found: list[Finding], *, as_json: bool) -> None:
         ]
         show_json({"fine": all(one.fine for one in found), "findings": lines})
         return
-    table = Table(title="Doctor", title_justify="left")
+    table = Table(title=title, title_justify="left")
     for name in ("", "what", "found", "how to mend"):
         table.add_column(name, overflow="fold")
     for one in found:

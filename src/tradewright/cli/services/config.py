@@ -70,7 +70,7 @@ def check(
             told = f"{settings.environment}; {len(reading.values)} set, the rest by default"
             found.append(Finding("settings", fine=True, found=told))
             found += findings(settings) if connect else []
-    show_findings(found, as_json=as_json)
+    show_findings(found, as_json=as_json, title="Settings and secrets")
     raise typer.Exit(0 if all(one.fine for one in found) else 1)
 
 
