@@ -54,7 +54,8 @@ lint: .venv/.stamp  ## lint and import contracts
 types: .venv/.stamp  ## strict type check of src and tests
 	$(BIN)/mypy
 
-ci-local: check test  ## what CI runs
+ci-local: check  ## what CI runs: check, and every test that it has not run yet
+	$(MAKE) test ARGS="--ignore=tests/architecture --ignore=tests/docs --durations=25"
 
 install-hooks: .venv/.stamp  ## run lint, format, types and contracts at every commit
 	$(BIN)/pre-commit install

@@ -2,6 +2,7 @@
 
 TradewrightError
 ├── ConfigError                      fix it and start again; the process does not start
+│   └── ReloadRefused                what is in force stays
 ├── InvalidInput (ValueError)        the caller broke a stated rule
 │   └── ArraysRefused                the compiled path cannot run it equally: use the events
 ├── DataError                        the number cannot be trusted

@@ -1,8 +1,10 @@
 """The log of commands: what an exchange is opened from again, and what makes an answer final.
 
 A line is written before anyone hears of the command, so a process that is killed loses none; it
-is on disk once `kept` returns. One flush serves all that were written before it began, and the
-event loop goes on meanwhile. A last line without its end was never answered, and is dropped.
+is on disk once `kept` returns. One flush serves all that were written before it began. While the
+disk is quick the event loop waits for it, which costs less than to hand it to a thread; after one
+that was slow the loop goes on during the next few. A last line without its end was never answered,
+and is dropped.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from tradewright.core.clock import SystemClock
 from tradewright.core.errors import ConfigError, QualityFailure
 from tradewright.exchange.words import moment
 
 FILE: Final = "commands.jsonl"
 _HEAD: Final = "rehearsal"
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_SLOW_SECONDS: Final = 0.003
+_ASIDE: Final = 16
 _RESET: Final = "empty the folder with `tradewright exchange reset --state FOLDER`"
 
 
@@ -52,6 +57,7 @@ class CommandLog:
         self._facts = dict(facts)
         self._written = 0
         self._synced = 0
+        self._aside = 0
         self._flush: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
         try:
@@ -134,7 +140,13 @@ class CommandLog:
         try:
             while self._waiting:
                 upto, waiting, self._waiting = self._written, self._waiting, []
-                failure = await loop.run_in_executor(None, _flushed, self._file.fileno())
+                file = self._file.fileno()
+                if self._aside:
+                    self._aside -= 1
+                    failure, _ = await loop.run_in_executor(None, _flushed, file)
+                else:
+                    failure, seconds = _flushed(file)
+                    self._aside = _ASIDE if seconds > _SLOW_SECONDS else 0
                 if failure is None:
                     self._synced = upto
                 for waiter in waiting:
@@ -240,12 +252,16 @@ def _parsed(line: bytes, where: str) -> Entry:
         raise QualityFailure(where, f"is no command: {error}", _RESET) from error
 
 
-def _flushed(file: int) -> OSError | None:
+def _flushed(file: int) -> tuple[OSError | None, float]:
+    # What went wrong, and how long it took.
+    clock = SystemClock()
+    began = clock.monotonic()
+    failure = None
     try:
         os.fdatasync(file)
     except OSError as error:
-        return error
-    return None
+        failure = error
+    return failure, clock.monotonic() - began
 
 
 def _lock(file: FileIO, folder: Path) -> None:
