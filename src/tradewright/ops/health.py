@@ -19,6 +19,7 @@ from tradewright.ports import Clock
 from tradewright.wire.health import CheckHealth, HealthStatus, LoopHealth
 
 KEPT_SECONDS: Final = 1.0
+_LEAVING_SECONDS: Final = 0.25
 _SECOND: Final = 1000.0
 _WORST_FIRST: Final = (HealthStatus.UNHEALTHY, HealthStatus.DEGRADED)
 
@@ -73,8 +74,11 @@ class Checks:
         try:
             await asyncio.wait([looking], timeout=check.timeout_seconds)
         finally:
-            # Also when whoever asked has left: a probe must not go on without anyone.
-            looking.cancel()
+            # Also when whoever asked has left: a probe must not go on without anyone, and lets go
+            # of its connection before what it was asked of is closed.
+            if not looking.done():
+                looking.cancel()
+                await asyncio.wait([looking], timeout=_LEAVING_SECONDS)
         spent = (self._clock.monotonic() - began) * _SECOND
         wrong = _wrong(looking, check.timeout_seconds)
         metrics.dependency_up.labels(check.name).set(0 if wrong else 1)
