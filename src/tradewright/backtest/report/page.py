@@ -157,12 +157,14 @@ def report_page(
 
 
 def filled_page(name: str, parts: Mapping[str, str], figures: Mapping[str, Figure]) -> str:
-    """Fill one of the templates with HTML parts, its figures, and what draws them."""
+    """Fill one of the templates with HTML parts, and the frame with it and what draws figures."""
     folder = files("tradewright.backtest.report")
     own = {part: (folder / file).read_text("utf-8") for part, file in _OWN.items()}
     plotly = (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")
-    known = {**parts, **own, "plotly": plotly, "figures": _script_json(figures)}
-    return Template((folder / name).read_text("utf-8")).substitute(known)
+    content = Template((folder / name).read_text("utf-8")).substitute(parts)
+    known = {**own, "plotly": plotly, "figures": _script_json(figures), "content": content}
+    heads = {"title": parts["title"], "subtitle": parts["subtitle"]}
+    return Template((folder / "frame.html").read_text("utf-8")).substitute(known | heads)
 
 
 def _subtitle(result: Result, market: MarketData, curve: SessionCurve) -> str:
