@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -98,8 +99,11 @@ def _request(path: str, body: object) -> bytes:
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
-    length = head.lower().partition(b"content-length:")[2].partition(b"\r")[0]
-    return head + await reader.readexactly(int(length))
+    return head + await reader.readexactly(_length(head))
+
+
+def _length(head: bytes) -> int:
+    return int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
 
 
 async def _moved(port: int) -> None:
@@ -115,29 +119,78 @@ def _spent(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def _loaded(port: int, process: int, share: int, connections: int) -> Load:
-    taken: list[float] = []
+class _Trader(asyncio.Protocol):
+    """One connection, which sends its next request as soon as the one before is answered."""
 
-    async def trade(requests: Sequence[bytes]) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for request in requests:
-            began = time.perf_counter()
-            writer.write(request)
-            said = await _answer(reader)
-            if not said.startswith(_ANSWERED):
-                raise RuntimeError(said.decode())
-            taken.append(time.perf_counter() - began)
-        writer.close()
+    def __init__(self, requests: Sequence[bytes], taken: list[float]) -> None:
+        self.done = asyncio.get_running_loop().create_future()
+        self._requests = iter(requests)
+        self._taken = taken
+        self._transport: asyncio.Transport | None = None
+        self._said = b""
+        self._whole = 0
+        self._began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._said += data
+        if not self._whole:
+            head, found, _ = self._said.partition(b"\r\n\r\n")
+            if found:
+                self._whole = len(head) + len(found) + _length(head)
+        if not self._whole or len(self._said) < self._whole:
+            return
+        self._taken.append(time.perf_counter() - self._began)
+        if self._said.startswith(_ANSWERED):
+            self._ask()
+        else:
+            self._end(RuntimeError(self._said.decode()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc or ConnectionError("the exchange has closed the connection"))
+
+    def _ask(self) -> None:
+        assert self._transport is not None
+        request = next(self._requests, None)
+        if request is None:
+            self._end(None)
+            return
+        self._said, self._whole = b"", 0
+        self._began = time.perf_counter()
+        self._transport.write(request)
+
+    def _end(self, error: Exception | None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def _loaded(port: int, process: int, share: int, connections: int) -> Load:
+    loop = asyncio.get_running_loop()
+
+    async def trade(requests: Sequence[bytes], taken: list[float]) -> None:
+        _, trader = await loop.create_connection(
+            lambda: _Trader(requests, taken), "127.0.0.1", port
+        )
+        await trader.done
 
     def orders(name: str, each: int) -> list[list[bytes]]:
         places = range(connections)
         return [[_order(place, name, number) for number in range(each)] for place in places]
 
-    await asyncio.gather(*map(trade, orders("warm", 6)))
-    taken.clear()
+    await asyncio.gather(*[trade(requests, []) for requests in orders("warm", 6)])
     ready = orders("load", share)
+    taken: list[float] = []
     began, spent = time.perf_counter(), _spent(process)
-    await asyncio.gather(*map(trade, ready))
+    await asyncio.gather(*[trade(requests, taken) for requests in ready])
     seconds, spent = time.perf_counter() - began, _spent(process) - spent
     taken.sort()
     return Load(
