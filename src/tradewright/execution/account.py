@@ -8,21 +8,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tradewright.core.events import BarClosed, SplitApplied
 from tradewright.core.money import ZERO
 from tradewright.portfolio.ledger import Ledger
-from tradewright.portfolio.valuation import valuation
+from tradewright.portfolio.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from tradewright.core.frames import BarFrame
     from tradewright.core.ids import InstrumentId, OrderId
     from tradewright.core.instrument import Instrument
-    from tradewright.core.orders import Order, OrderState
+    from tradewright.core.orders import Fill, Order, OrderState
+
+
+class Marks(Protocol):
+    """Prices that are better than the last close, where there are any."""
+
+    @property
+    def version(self) -> int:
+        """A number that changes whenever one of the prices may."""
+
+    def price(self, instrument: InstrumentId) -> Decimal | None:
+        """Return the price in force, None where there is none."""
 
 
 class _Committed(NamedTuple):
@@ -44,7 +55,8 @@ class SimulatedAccount:
     ) -> None:
         """Open after `row`, empty; it can pay for `leverage` times its equity."""
         self.ledger = Ledger(instruments)
-        self.marks: Callable[[InstrumentId], Decimal | None] | None = None
+        self.fills: list[Fill] = []
+        self.marks: Marks | None = None
         self._instruments = instruments
         self._frame = frame
         self._leverage = leverage
@@ -52,13 +64,15 @@ class SimulatedAccount:
         self._rescale: dict[InstrumentId, Fraction] = {}
         self._open: dict[InstrumentId, dict[OrderId, OrderState]] = defaultdict(dict)
         self._committed: dict[InstrumentId, _Committed] = {}
+        self._worth = Tally(self._values, 2)
+        self._changes = 0
 
     def price(self, instrument: InstrumentId) -> Decimal | None:
         """Return the last price, in shares of now; None before the first.
 
         It is the last close, or what `marks` says where that is given.
         """
-        mark = None if self.marks is None else self.marks(instrument)
+        mark = None if self.marks is None else self.marks.price(instrument)
         if mark is not None or instrument not in self._frame:
             return mark
         last = self._frame.last_price(self._row, self._frame.index(instrument))
@@ -67,19 +81,25 @@ class SimulatedAccount:
         ratio = self._rescale.get(instrument)
         return last[0] * ratio.denominator / ratio.numerator if ratio else last[0]
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Numbers that change whenever a price may, or what is held by other than a fill."""
+        return self._changes, self.marks.version if self.marks is not None else 0
+
     def equity(self) -> Decimal:
         """Cash and positions at the last prices (positions never marked count at cost)."""
-        value = valuation(self.ledger.cash, self.ledger.quantities, self._unit_value)
-        return self.ledger.cash + value.net
+        return self.ledger.cash + self._valued()[0]
 
     def buying_power(self) -> Decimal:
         """Return leverage × equity less positions and what working orders would open."""
-        cash = self.ledger.cash
-        value = valuation(cash, self.ledger.quantities, self._unit_value)
-        gross = value.gross
+        net, gross = self._valued()
         for name in self._open:
             gross += self._claims(name).total
-        return max(self._leverage * (cash + value.net) - gross, ZERO)
+        return max(self._leverage * (self.ledger.cash + net) - gross, ZERO)
+
+    def _valued(self) -> tuple[Decimal, ...]:
+        # What the positions come to, and the sum of their absolute values.
+        return self._worth.sums(self.ledger.quantities, self.fills, self.version)
 
     def _opened(self, state: OrderState) -> None:
         order = state.order
@@ -88,7 +108,7 @@ class SimulatedAccount:
         if claims is not None or not self._open[name]:
             claims = self._claims(name)
             cost = self._cost(order, state.remaining) or ZERO
-            self._committed[name] = claims._replace(total=claims.total + cost)
+            self._committed[name] = _Committed(claims.price, claims.held, claims.total + cost)
         self._open[name][order.id] = state
 
     def _changed(self, before: OrderState, after: OrderState) -> None:
@@ -101,7 +121,7 @@ class SimulatedAccount:
         elif after.status.is_terminal and name in self._committed:
             claims = self._claims(name)
             cost = self._cost(before.order, before.remaining) or ZERO
-            self._committed[name] = claims._replace(total=claims.total - cost)
+            self._committed[name] = _Committed(claims.price, claims.held, claims.total - cost)
         if after.status.is_terminal:
             del own[after.order.id]
             if not own:
@@ -129,10 +149,11 @@ class SimulatedAccount:
         price = order.limit or order.stop or self.price(order.instrument)
         return None if price is None else opening * price * self._multiplier(order.instrument)
 
-    def _unit_value(self, held: InstrumentId) -> Decimal:
-        price = self.price(held)
-        marked = self.ledger.positions[held].average if price is None else price
-        return marked * self._multiplier(held)
+    def _values(self, name: InstrumentId) -> tuple[Decimal, Decimal]:
+        price = self.price(name)
+        marked = self.ledger.positions[name].average if price is None else price
+        value = self.ledger.quantities[name] * marked * self._multiplier(name)
+        return value, abs(value)
 
     def _multiplier(self, name: InstrumentId) -> Decimal:
         return self._instruments[name].multiplier

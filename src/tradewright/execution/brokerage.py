@@ -7,7 +7,7 @@ It charges, pays dividends and splits shares by itself, from the same events of 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tradewright.core.errors import DuplicateOrder, InvalidInput
 from tradewright.core.events import (
@@ -23,6 +23,7 @@ from tradewright.core.events import (
     SessionOpened,
     SplitApplied,
 )
+from tradewright.core.frozen import maker
 from tradewright.core.ids import FillId
 from tradewright.core.money import ZERO, Money
 from tradewright.core.orders import OrderEventKind, OrderState, OrderStatus, TimeInForce
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
     from tradewright.core.money import Price, Quantity
     from tradewright.core.orders import Fill, Order
     from tradewright.core.session import Session
+
+
+_state: Final = maker(OrderState)
+_PENDING: Final = OrderStatus.PENDING_NEW
+_ACCEPTED: Final = OrderEventKind.ACCEPTED
 
 
 class SimulatedBrokerage(SimulatedAccount):
@@ -69,7 +75,6 @@ class SimulatedBrokerage(SimulatedAccount):
         self._venue = SimulatedVenue(frame, instruments, model, Backdrop(frame, actions))
         self.ledger.apply(CashMoved(Money(cash), at, "opening balance"))
         self.orders: dict[OrderId, OrderState] = {}
-        self.fills: list[Fill] = []
         self.reversals: list[Reversal] = []
         self._breaks: list[tuple[int, Break]] = []
         self.session: Session | None = None
@@ -86,9 +91,9 @@ class SimulatedBrokerage(SimulatedAccount):
             raise DuplicateOrder(order.id, "the account has used this id")
         reason = self._objection(order, order.quantity)
         event = Rejected(order.id, at, reason) if reason else self._venue.accept(order, at)
-        state = OrderState(order, OrderStatus.PENDING_NEW, at)
+        state = _state(order, _PENDING, at)
         self.orders[order.id] = state
-        if event.kind is OrderEventKind.ACCEPTED:
+        if event.kind is _ACCEPTED:
             self._opened(state)
         return self.book([event])
 
@@ -148,6 +153,7 @@ class SimulatedBrokerage(SimulatedAccount):
         produced = self.book(self._venue.step(event))
         if isinstance(event, BarClosed):
             self._mark(event)
+        self._changes += 1
         return produced
 
     def execute(
@@ -197,6 +203,7 @@ class SimulatedBrokerage(SimulatedAccount):
     def rebase(self, frame: BarFrame) -> None:
         """Go on with other bars of the same rows and instruments."""
         self._frame = frame
+        self._changes += 1
         self._venue.rebase(frame)
 
     def book(self, events: Sequence[OrderEvent]) -> Sequence[OrderEvent]:
@@ -223,6 +230,7 @@ class SimulatedBrokerage(SimulatedAccount):
         before = folded(self._instruments, self._entries(name))
         reversal = Reversal(fill, at, instead)
         self.reversals.append(reversal)
+        self._changes += 1
         self.ledger.restate(name, before, folded(self._instruments, self._entries(name)))
         state = self.orders[fill.order]
         filled, notional = state.filled - fill.quantity, state.notional - fill.quantity * fill.price

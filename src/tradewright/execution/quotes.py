@@ -20,7 +20,7 @@ from tradewright.execution.working import better, reached, stop_level, within
 from tradewright.portfolio.costs import BasisPoints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from tradewright.core.events import OrderEvent
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tradewright.execution.working import Working
 
 Execute: TypeAlias = "Callable[[Working, Decimal, Price, datetime], Filled]"
+_TRAILING: Final = OrderKind.TRAILING_STOP
+_FILL_OR_KILL: Final = TimeInForce.FOK
 _AUCTIONS: Final = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 _ONE: Final = Decimal(1)
@@ -97,12 +99,21 @@ class TapeMatching:
         due = [w.active_at for w in self.fresh.values() if w.active_at > at]
         return min(due, default=None)
 
+    def waiting(self, tried: Collection[InstrumentId]) -> InstrumentId | None:
+        """Return the instrument of the first fresh order that is of none of those `tried`."""
+        for working in self.fresh.values():
+            name = working.order.instrument
+            if name not in tried:
+                return name
+        return None
+
     def trails(self, instrument: InstrumentId) -> bool:
         """Say whether a fresh order of an instrument is a trailing stop, which follows trades."""
-        return any(
-            w.order.kind is OrderKind.TRAILING_STOP and w.order.instrument == instrument
-            for w in self.fresh.values()
-        )
+        for working in self.fresh.values():
+            order = working.order
+            if order.kind is _TRAILING and order.instrument == instrument:
+                return True
+        return False
 
     def meet(
         self, instrument: InstrumentId, quote: Quote | None, trade: Trade | None, at: datetime
@@ -116,7 +127,7 @@ class TapeMatching:
             if self._pauses and self._pauses.cover(working):
                 continue
             del self.fresh[order.id]
-            if trade is not None and order.kind is OrderKind.TRAILING_STOP:
+            if trade is not None and order.kind is _TRAILING:
                 working.extreme = working.extreme or trade.price
             self._try(working, quote, at, events)
         return events
@@ -138,13 +149,13 @@ class TapeMatching:
             if not self._may_trade(working, at):
                 continue
             sign = order.side.sign
-            if order.kind is OrderKind.TRAILING_STOP:
+            if order.kind is _TRAILING:
                 working.extreme = working.extreme or trade.price
             stop = stop_level(working)
             if stop is not None and reached(sign, trade.price, stop):
                 working.triggered = True
                 self._refresh(working)
-            elif order.kind is OrderKind.TRAILING_STOP:
+            elif order.kind is _TRAILING:
                 working.extreme = better(sign, working.extreme, trade.price)
 
     def _may_trade(self, working: Working, at: datetime) -> bool:
@@ -203,7 +214,7 @@ class TapeMatching:
     ) -> None:
         order = working.order
         room = self._room(working, quote)
-        if room <= 0 or (order.time_in_force is TimeInForce.FOK and room < working.remaining):
+        if room <= 0 or (order.time_in_force is _FILL_OR_KILL and room < working.remaining):
             return
         if self._model.sized:
             key = order.instrument, order.side
@@ -218,7 +229,7 @@ class TapeMatching:
             left = shown * share - self._taken_of((order.instrument, order.side), quote)
             return min(working.remaining, self._whole(left, order.quantity, order.instrument))
         chance = model.partial_chance
-        if not chance or working.fills or order.time_in_force is TimeInForce.FOK:
+        if not chance or working.fills or order.time_in_force is _FILL_OR_KILL:
             return working.remaining
         drawn = hashlib.sha256(order.id.encode()).digest()
         if int.from_bytes(drawn[:4]) >= chance * _DRAWS:

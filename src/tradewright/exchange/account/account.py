@@ -27,7 +27,7 @@ from tradewright.core.money import ZERO
 from tradewright.core.orders import Side
 from tradewright.exchange.account.curve import EquityCurve
 from tradewright.exchange.account.entries import ActivityLog, Entries
-from tradewright.exchange.account.margin import LEAST_EQUITY, Standing, power, standing, weight
+from tradewright.exchange.account.margin import LEAST_EQUITY, Margin, Standing, power, weight
 from tradewright.exchange.account.permissions import Permissions
 from tradewright.exchange.account.restriction import Restriction
 from tradewright.exchange.market.market import ReplayMarket
@@ -40,6 +40,7 @@ from tradewright.exchange.words import (
     number,
 )
 
+_SELL: Final = Side.SELL
 _ONE: Final = Decimal(1)
 _TWO: Final = Decimal(2)
 _PLACES: Final = 9
@@ -108,10 +109,9 @@ class Account:
         self._market = market
         self._charges: dict[str, Charge] = {}
         self.reserved = ZERO
-        self._standing_of: tuple[object, ...] = ()
-        self._standing = standing(market)
-        self.last = self._standing
-        self.sma = self._standing.excess
+        self._margin = Margin(market)
+        self.last = self.standing
+        self.sma = self.last.excess
         self.day_began = self.last_closed = market.now
         self._closes = self._prices()
         self.last_prices = dict(self._closes)
@@ -129,24 +129,13 @@ class Account:
 
     @property
     def standing(self) -> Standing:
-        """What the account is worth now; worked out again only once something has changed."""
-        brokerage = self._market.brokerage
-        key = (
-            self._market.now,
-            self._market.position,
-            len(brokerage.fills),
-            brokerage.ledger.cash,
-        )
-        if key != self._standing_of:
-            self._standing, self._standing_of = standing(self._market), key
-        return self._standing
+        """What the account is worth now."""
+        return self._margin.standing
 
     @property
     def multiplier(self) -> Decimal:
         """How often equity may be spent: the user may lower it, and small accounts have one."""
-        if self.standing.equity < LEAST_EQUITY:
-            return min(self.leverage, _ONE)
-        return min(self.leverage, self.permissions.configurations.most_margin)
+        return self._multiplier(self.standing)
 
     @property
     def may_short(self) -> bool:
@@ -155,12 +144,13 @@ class Account:
 
     def buying_power(self) -> Decimal:
         """Return what may still be spent on opening positions, open orders taken off."""
-        return max(power(self.standing, self.last, self.multiplier) - self.reserved, ZERO)
+        now = self.standing
+        return self._left(now, self._multiplier(now))
 
     def regulation_power(self) -> Decimal:
         """Return what Regulation T alone leaves to spend: twice the equity it does not ask for."""
-        multiplier = min(self.multiplier, _TWO)
-        return max(power(self.standing, self.last, multiplier) - self.reserved, ZERO)
+        now = self.standing
+        return self._left(now, min(self._multiplier(now), _TWO))
 
     def check(self, asked: Asked, held: Decimal, freed: Decimal = ZERO) -> Charge:
         """Check an order of an account that holds `held` (signed) of the instrument.
@@ -175,7 +165,7 @@ class Account:
         opening = asked.quantity - max(-held * asked.side.sign, ZERO)
         if opening <= 0:
             return Charge(ZERO, ZERO)
-        short = asked.side is Side.SELL
+        short = asked.side is _SELL
         quote = self._quote(asked.instrument)
         if short:
             self._check_short(asked, quote)
@@ -184,10 +174,12 @@ class Account:
             message = "no price to check buying power with"
             raise Refused(UNPROCESSABLE, NOT_TRADABLE, message)
         worth = price * self._market.data.instruments[asked.instrument].multiplier
-        unit = worth * weight(price, short=short, multiplier=self.multiplier)
+        now = self.standing
+        multiplier = self._multiplier(now)
+        unit = worth * weight(price, short=short, multiplier=multiplier)
         # Of a bounded length, so that what is given back adds up to what was taken.
         charge = Charge(round(unit, _PLACES), opening)
-        left = self.buying_power() + freed
+        left = self._left(now, multiplier) + freed
         if charge.amount > left:
             raise Refused(
                 FORBIDDEN,
@@ -223,8 +215,6 @@ class Account:
 
     def live(self, event: Event, happened: Sequence[OrderEvent]) -> None:
         """Take what an event of the market did to the account."""
-        # An action that is not in the data moves neither the time nor the replay's position.
-        self._standing_of = ()
         match event:
             case SessionOpened():
                 self.day_began = event.at
@@ -246,6 +236,18 @@ class Account:
         self.entries.live(event, happened)
         self.curve.live(event, happened)
 
+    def hear(self, _happened: Sequence[OrderEvent]) -> None:
+        """Take what the tape has done to orders."""
+        self.entries.look()
+
+    def _multiplier(self, now: Standing) -> Decimal:
+        if now.equity < LEAST_EQUITY:
+            return min(self.leverage, _ONE)
+        return min(self.leverage, self.permissions.configurations.most_margin)
+
+    def _left(self, now: Standing, multiplier: Decimal) -> Decimal:
+        return max(power(now, self.last, multiplier) - self.reserved, ZERO)
+
     def _prices(self) -> dict[InstrumentId, Decimal]:
         names = [item.id for item in self._market.instruments.values()]
         marks = {name: self._market.brokerage.price(name) for name in names}
@@ -263,7 +265,7 @@ class Account:
         ask = quote.ask if quote is not None and quote.ask else None
         mark = ask or self._market.brokerage.price(asked.instrument)
         named = asked.limit or asked.stop
-        if asked.side is Side.BUY:
+        if asked.side is not _SELL:
             return named or mark
         above = ZERO if mark is None else mark * _ABOVE_ASK
         return max(named or ZERO, above) or None

@@ -8,11 +8,11 @@ requirements, which are positive for both sides.
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tradewright.core.frozen import frozen
 from tradewright.core.money import ZERO
+from tradewright.portfolio.tally import Tally
 
 if TYPE_CHECKING:
     from tradewright.core.ids import InstrumentId
@@ -72,29 +72,37 @@ def initial_rate(price: Decimal, *, short: bool) -> Decimal:
     return max(_REGULATION_T, house_rate(price, short=short))
 
 
-def standing(market: ReplayMarket) -> Standing:
-    """Value the account at the last prices; what was never priced counts at cost."""
-    ledger = market.brokerage.ledger
-    long_value = short_value = initial = maintenance = ZERO
-    for name, position in ledger.positions.items():
+class Margin:
+    """The standing of an account in a market, worked out again only where something has changed."""
+
+    def __init__(self, market: ReplayMarket) -> None:
+        """Value what is held at the last prices; what was never priced counts at cost."""
+        self._market = market
+        self._tally = Tally(self._covered, 4)
+        self._of: tuple[object, int] = (None, 0)
+        self._standing = Standing(ZERO, ZERO, ZERO, ZERO, ZERO)
+
+    @property
+    def standing(self) -> Standing:
+        """What the account is worth now."""
+        brokerage = self._market.brokerage
+        fills, version = brokerage.fills, brokerage.version
+        if self._of != (version, len(fills)):
+            ledger = brokerage.ledger
+            sums = self._tally.sums(ledger.positions, fills, version)
+            self._standing, self._of = Standing(ledger.cash, *sums), (version, len(fills))
+        return self._standing
+
+    def _covered(self, name: InstrumentId) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        # Its value if long and if short, and what both requirements ask for.
+        market = self._market
+        price = price_of(market, name)
         size = market.data.instruments[name].multiplier
-        value, begun, kept = _covered(price_of(market, name), position.quantity, size)
-        if value < 0:
-            short_value += value
-        else:
-            long_value += value
-        initial += begun
-        maintenance += kept
-    return Standing(ledger.cash, long_value, short_value, initial, maintenance)
-
-
-@lru_cache(maxsize=1024)
-def _covered(price: Decimal, quantity: Decimal, size: Decimal) -> tuple[Decimal, Decimal, Decimal]:
-    # Its value and both requirements: between two orders most positions are what they were.
-    value = price * quantity * size
-    short = value < 0
-    begun = abs(value) * initial_rate(price, short=short)
-    return value, begun, abs(value) * house_rate(price, short=short)
+        value = price * market.brokerage.ledger.quantities[name] * size
+        short = value < 0
+        begun = abs(value) * initial_rate(price, short=short)
+        kept = abs(value) * house_rate(price, short=short)
+        return (ZERO, value, begun, kept) if short else (value, ZERO, begun, kept)
 
 
 def price_of(market: ReplayMarket, name: InstrumentId) -> Decimal:

@@ -24,9 +24,7 @@ from tradewright.core.events import (
     Delisted,
     Event,
     OrderEvent,
-    QuoteSeen,
     SessionOpened,
-    TimerFired,
 )
 from tradewright.core.frames import from_nanos, to_nanos
 from tradewright.core.ids import InstrumentId
@@ -37,6 +35,7 @@ from tradewright.data.history import MarketData
 from tradewright.data.quotes import QuoteBars
 from tradewright.exchange.market.amendments import Amendments
 from tradewright.exchange.market.halts import LIMIT_PAUSE, REASONS, HaltChange, Halts, limit_pauses
+from tradewright.exchange.market.marks import Marks
 from tradewright.exchange.market.names import Names, beginning
 from tradewright.exchange.market.prints import SpreadModel
 from tradewright.exchange.market.tape import Tape
@@ -45,6 +44,7 @@ from tradewright.execution.brokerage import SimulatedBrokerage
 from tradewright.execution.venue import VenueModel
 
 Follower: TypeAlias = Callable[[Event, Sequence[OrderEvent]], None]
+Hearer: TypeAlias = Callable[[Sequence[OrderEvent]], None]
 _Print: TypeAlias = tuple[datetime, int, int, Quote | Trade]
 _A_SECOND: Final = timedelta(seconds=1)
 _INSTANT: Final = timedelta(microseconds=1)
@@ -88,20 +88,19 @@ class ReplayMarket:
         self._rank = {name: place for place, name in enumerate(data.frame.instruments)}
         self._luld = luld
         self._end = data.calendar.sessions[-1].close
-        self._rescaled: dict[InstrumentId, datetime] = {}
-        self._marks: dict[InstrumentId, Decimal | None] = {}
-        self._marked_at = start
+        self._marks = Marks(self)
         self._timers = Timers()
         self.at = self._timers.at
         for day in sorted(self.names.coming):
             self.at(beginning(day), partial(self._rename, day))
         self._printed = self.now
         self._followers: list[Follower] = []
+        self._hearers: list[Hearer] = []
         self._listeners: list[Callable[[HaltChange], None]] = []
         self._events = iter(events)
         self._next = next(self._events, None)
         if brokerage.tape is not None:
-            brokerage.marks = self._last_trade
+            brokerage.marks = self._marks
 
     @classmethod
     def over(
@@ -156,13 +155,21 @@ class ReplayMarket:
         )
         return market
 
-    def follow(self, follower: Follower, halts: Callable[[HaltChange], None] | None = None) -> None:
+    def follow(
+        self,
+        follower: Follower,
+        *,
+        happened: Hearer | None = None,
+        halts: Callable[[HaltChange], None] | None = None,
+    ) -> None:
         """Tell `follower` of every event once the brokerage has lived through it.
 
-        Of what the tape prints, it is told when that did something to orders. `halts` is told of
-        every halt and resumption.
+        What the tape prints is no such event: `happened` is told what it did to orders. `halts` is
+        told of every halt and resumption.
         """
         self._followers.append(follower)
+        if happened is not None:
+            self._hearers.append(happened)
         if halts is not None:
             self._listeners.append(halts)
 
@@ -209,11 +216,7 @@ class ReplayMarket:
         if self._next is not None and self._next.at <= self.now:
             return
         tried: set[InstrumentId] = set()
-        while True:
-            waiting = (w.order.instrument for w in tape.fresh.values())
-            name = next((name for name in waiting if name not in tried), None)
-            if name is None:
-                return
+        while (name := tape.waiting(tried)) is not None:
             quote = self.tape.quote(name, self.now)
             trade = self.tape.trade(name, self.now) if tape.trails(name) else None
             # What was quoted before the open stands for nothing that could be traded at.
@@ -221,8 +224,8 @@ class ReplayMarket:
             last = trade if trade is not None and trade.at >= session.open else None
             happened = self.brokerage.book(tape.meet(name, current, last, self.now))
             if happened:
-                self._tell(name, current, happened)
-            elif name in {w.order.instrument for w in tape.fresh.values()}:
+                self._tell(happened)
+            elif any(working.order.instrument == name for working in tape.fresh.values()):
                 # Those that are held, halted or under way stay fresh.
                 tried.add(name)
 
@@ -271,8 +274,7 @@ class ReplayMarket:
         # The bar that is under way counts as after the action.
         row = int(np.searchsorted(data.frame.end, to_nanos(self.now), side="right"))
         under_way = row < len(data.frame) and data.frame.started(row) < self.now
-        self._rescaled[instrument] = data.frame.started(row) if under_way else self.now
-        self._marks.clear()
+        self._marks.rescale(instrument, data.frame.started(row) if under_way else self.now)
 
     def relist(self, *listed: Instrument) -> None:
         """Put instruments in the place of those of their ids, all at once.
@@ -282,12 +284,12 @@ class ReplayMarket:
         for each in listed:
             if self.data.instruments[each.id].symbol != each.symbol:
                 happened = self.brokerage.withdraw(each.id, self.now, "symbol change")
-                self._tell(each.id, None, happened)
+                self._tell(happened)
         self.names.relist(listed, self.now)
 
     def _live(self, event: Event) -> None:
         happened = self.brokerage.step(event)
-        self._marks.clear()
+        self._marks.forget()
         if isinstance(event, Delisted):
             gone = self.data.instruments[event.delisting.instrument]
             self.relist(replace(gone, tradable=False))
@@ -359,40 +361,15 @@ class ReplayMarket:
             return
         happened = self.brokerage.book(tape.quoted(seen, seen.at))
         if happened:
-            self._tell(seen.instrument, seen, happened)
+            self._tell(happened)
 
-    def _tell(
-        self, name: InstrumentId, quote: Quote | None, happened: Sequence[OrderEvent]
-    ) -> None:
-        event: Event = TimerFired(name, self.now)
-        if quote is not None:
-            event = QuoteSeen(quote, self.now)
-        for follow in self._followers:
-            follow(event, happened)
+    def _tell(self, happened: Sequence[OrderEvent]) -> None:
+        for hear in self._hearers:
+            hear(happened)
 
     def _announce(self, change: HaltChange) -> None:
         for hear in self._listeners:
             hear(change)
-
-    def _last_trade(self, instrument: InstrumentId) -> Decimal | None:
-        # An account is priced some twenty times an order, and time moves between few of them.
-        if self._marked_at != self.now:
-            self._marked_at = self.now
-            self._marks.clear()
-        if instrument not in self._marks:
-            self._marks[instrument] = self._mark(instrument)
-        return self._marks[instrument]
-
-    def _mark(self, instrument: InstrumentId) -> Decimal | None:
-        # Trades of before today, or of before a split, are in other shares than ours may be.
-        session = self.session
-        if session is None or instrument not in self._rank:
-            return None
-        trade = self.tape.trade(instrument, self.now)
-        if trade is None or trade.at < session.open:
-            return None
-        since = self._rescaled.get(instrument)
-        return trade.price if since is None or trade.at >= since else None
 
     def _expect_pauses(self, session: Session) -> None:
         for name in self._rank:

@@ -78,6 +78,7 @@ class Tape:
         self._blocks: OrderedDict[tuple[InstrumentId, int], _Block] = OrderedDict()
         self._most = max(_KEPT, 3 * len(frame.instruments))
         self._quoted: dict[InstrumentId, tuple[int, int, Quote]] = {}
+        self._asked: tuple[datetime | None, int] = (None, 0)
         opens = np.array([to_nanos(s.open) for s in frame.sessions], dtype=np.int64)
         closes = np.array([to_nanos(s.close) for s in frame.sessions], dtype=np.int64)
         self._mark: IntArray = (frame.start == opens[frame.session]) * OPENING
@@ -89,7 +90,10 @@ class Tape:
 
         The last quote of a session stays in force until the next one begins.
         """
-        nanos = to_nanos(at)
+        if at is not self._asked[0]:
+            # Much is asked of one moment: the market stands still while orders come.
+            self._asked = (at, to_nanos(at))
+        nanos = self._asked[1]
         held = self._quoted.get(instrument)
         if held is not None and held[0] <= nanos < held[1]:
             return held[2]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tradewright.core.events import Event, OrderEvent, SessionOpened
 from tradewright.core.ids import InstrumentId
@@ -41,7 +41,9 @@ from tradewright.exchange.words import (
 if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
 
-_NO_TWIST: Mapping[str, Any] = {}
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_TRAILING: Final = OrderKind.TRAILING_STOP
 
 
 class Orders:
@@ -75,9 +77,12 @@ class Orders:
             self.floor.route_queued(event.at)
         self.floor.happen(happened)
         adjusting.adjust(self.floor, event)
-        for ticket in self.floor.book.trailing.values():
-            best = self.floor.brokerage.watermark(ticket.venue_id)
-            ticket.watermark = best or ticket.watermark
+        self._trail()
+
+    def hear(self, happened: Sequence[OrderEvent]) -> None:
+        """Take what the tape has done to the orders."""
+        self.floor.happen(happened)
+        self._trail()
 
     def submit(
         self, body: Mapping[str, Any], twist: Mapping[str, Any] | None = None
@@ -102,7 +107,8 @@ class Orders:
         no_wash(request, book.open_of(name, _other(side)))
         charge = floor.account.check(request, held)
         ticket = self._ticket(request, client_id, held, price)
-        ticket.twists.update(twist or _NO_TWIST)
+        if twist:
+            ticket.twists.update(twist)
         groups.add_legs(ticket, request)
         events, reason = floor.send(ticket)
         if reason:
@@ -200,7 +206,7 @@ class Orders:
                 market.calendar,
                 extended=request.extended_hours,
             ),
-            watermark=price if request.kind is OrderKind.TRAILING_STOP else None,
+            watermark=price if request.kind is _TRAILING else None,
         )
         if not floor.is_routed(ticket):
             ticket.status = ACCEPTED
@@ -217,6 +223,11 @@ class Orders:
         if ticket.role and ticket.is_open:
             groups.enter_legs(floor, ticket, floor.now)
         return answer
+
+    def _trail(self) -> None:
+        for ticket in self.floor.book.trailing.values():
+            best = self.floor.brokerage.watermark(ticket.venue_id)
+            ticket.watermark = best or ticket.watermark
 
     def _listed(self, symbol: str) -> None:
         if not self.floor.market.instruments[symbol].is_listed(_day(self.floor.now)):
@@ -250,7 +261,7 @@ def _already(ticket: Ticket) -> Refused:
 
 
 def _other(side: Side) -> Side:
-    return Side.SELL if side is Side.BUY else Side.BUY
+    return _SELL if side is _BUY else _BUY
 
 
 def _on(
