@@ -19,6 +19,7 @@ Quantity = NewType("Quantity", Decimal)
 
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
+_EXACT = (str, int, Decimal)
 
 
 class Currency(StrEnum):
@@ -29,7 +30,7 @@ class Currency(StrEnum):
 
 def parse_decimal(text: object, field: str = "value") -> Decimal:
     """Parse an exact, finite decimal from text, an integer or a decimal; floats are refused."""
-    if not isinstance(text, str | int | Decimal) or isinstance(text, bool):
+    if not isinstance(text, _EXACT) or isinstance(text, bool):
         raise InvalidInput(field, text, "is not exact", 'write it as a string, such as "12.34"')
     try:
         value = Decimal(text)

@@ -23,8 +23,16 @@ _Word = TypeVar("_Word")
 _LARGEST: Final = Decimal(10) ** 12
 _MOST_DIGITS: Final = 40
 _LEAST_TRAIL_PERCENT: Final = Decimal("0.1")
-_LIMITED: Final = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
-_STOPPED: Final = (OrderKind.STOP, OrderKind.STOP_LIMIT)
+# Looking a member up through its enum costs as much as a sum of decimals.
+_MARKET: Final = OrderKind.MARKET
+_LIMIT: Final = OrderKind.LIMIT
+_STOP: Final = OrderKind.STOP
+_STOP_LIMIT: Final = OrderKind.STOP_LIMIT
+_TRAILING: Final = OrderKind.TRAILING_STOP
+_LIMITED: Final = (_LIMIT, _STOP_LIMIT)
+_STOPPED: Final = (_STOP, _STOP_LIMIT)
+# A text as short as this, without an exponent, is neither too large nor too long.
+_SHORT: Final = 12
 
 
 def refuse(message: str, code: int = BROKEN_RULE, status: int = UNPROCESSABLE) -> NoReturn:
@@ -54,6 +62,8 @@ def decimal_of(body: Mapping[str, Any], field: str, name: str = "") -> Decimal |
     except InvalidInput as error:
         message = f"invalid {name}: {str(value)[:_MOST_DIGITS]} is not a number"
         raise Refused(UNPROCESSABLE, BROKEN_RULE, message) from error
+    if isinstance(value, str) and len(value) <= _SHORT and "e" not in value and "E" not in value:
+        return read
     shape = read.as_tuple()
     fine = int(shape.exponent) >= -_MOST_DIGITS and len(shape.digits) <= _MOST_DIGITS
     if not fine or abs(read) > _LARGEST:
@@ -121,7 +131,7 @@ def go_together(
     trails: tuple[Decimal | None, Decimal | None],
 ) -> None:
     """Refuse prices that are missing for a kind of order, or that it does not take."""
-    trailing = kind is OrderKind.TRAILING_STOP
+    trailing = kind is _TRAILING
     price, percent = trails
     if (price is not None) + (percent is not None) != trailing:
         refuse(
@@ -129,13 +139,13 @@ def go_together(
             if trailing
             else f"{kind} orders take no trail_price or trail_percent"
         )
-    if kind is OrderKind.MARKET and (limit is not None or stop is not None):
+    if kind is _MARKET and (limit is not None or stop is not None):
         refuse("market orders require no stop or limit price")
-    if kind is OrderKind.LIMIT and limit is None:
+    if kind is _LIMIT and limit is None:
         refuse("limit orders require a limit price")
-    if kind is OrderKind.STOP and stop is None:
+    if kind is _STOP and stop is None:
         refuse("stop orders require a stop price")
-    if kind is OrderKind.STOP_LIMIT and (limit is None or stop is None):
+    if kind is _STOP_LIMIT and (limit is None or stop is None):
         refuse("stop limit orders require both stop and limit price")
     if limit is not None and kind not in _LIMITED:
         refuse(f"{kind} orders require no limit price")

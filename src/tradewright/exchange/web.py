@@ -45,8 +45,10 @@ async def body_of(request: Request) -> dict[str, Any]:
 
 def object_of(raw: bytes) -> dict[str, Any]:
     """Read a JSON object from the bytes of a request; anything else is refused with 400."""
+    # What begins with a brace and no zero is UTF-8: the rest is looked at more closely.
+    plain = raw[:1] == b"{" and raw[1:2] != b"\0"
     try:
-        body = _decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
+        body = _decode(raw.decode("utf-8" if plain else json.detect_encoding(raw), "surrogatepass"))
     except ValueError as error:
         raise Refused(400, BAD_REQUEST, "request body format is invalid") from error
     if not isinstance(body, dict):

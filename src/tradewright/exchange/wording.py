@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tradewright.exchange.trading.tickets import Ticket
 
+_TRAILING: Final = OrderKind.TRAILING_STOP
 _HUNDRED: Final = Decimal(100)
 _PLACES: Final = 9
 _NULL: Final = "null"
@@ -75,7 +76,7 @@ class Wording:
             filled = f'"{number(ticket.filled)}","filled_avg_price":"{average}"'
         quantity = _NULL if ticket.notional is not None else f'"{number(ticket.quantity)}"'
         kind, rest = self._plain
-        if legs or ticket.order.kind is OrderKind.TRAILING_STOP:
+        if legs or ticket.order.kind is _TRAILING:
             kind, rest = self._fancy(ticket, legs)
         expires = "" if ticket.expires_at is None else f',"expires_at":{_time(ticket.expires_at)}'
         return (

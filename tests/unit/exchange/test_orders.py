@@ -168,7 +168,7 @@ def test_the_same_requests_get_the_same_ids() -> None:
         submit(exchange, client_order_id="a")
         exchange.advance(closed(1))
     assert list(first.orders.tickets) == list(second.orders.tickets)
-    assert first.orders.executions == second.orders.executions
+    assert list(first.orders.executions) == list(second.orders.executions)
 
 
 def test_a_cancel_of_a_working_order_cancels_and_of_a_canceled_one_succeeds() -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 _DAY_TRADING: Final = frozenset({"dtbp_check", "pdt_check"})
 _CHECKS: Final = ("both", "entry", "exit")
+_MULTIPLIERS: Final = {text: Decimal(text) for text in ("1", "2", "4")}
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "max_margin_multiplier": ("1", "2", "4"),
+    "max_margin_multiplier": tuple(_MULTIPLIERS),
     "trade_confirm_email": ("all", "none"),
     "dtbp_check": _CHECKS,
     "pdt_check": _CHECKS,
@@ -45,7 +46,7 @@ class Configurations:
     @property
     def most_margin(self) -> Decimal:
         """The highest multiplier that the user allows."""
-        return Decimal(self.max_margin_multiplier)
+        return _MULTIPLIERS[self.max_margin_multiplier]
 
     def body(self, *, pdt_fields: bool) -> dict[str, JsonValue]:
         """Write them; the pattern-day-trader fields are the vendor's before July 2026."""

@@ -17,6 +17,7 @@ from tradewright.core.orders import OrderKind, Side
 from tradewright.exchange.trading.tickets import Ticket
 from tradewright.exchange.words import MISSING, NOT_FOUND, Refused
 
+_TRAILING: Final = OrderKind.TRAILING_STOP
 _NONE: Final[Mapping[str, Ticket]] = {}
 
 
@@ -46,7 +47,7 @@ class Book:
         if ticket.is_open:
             self._open[ticket.id] = ticket
             self._sides[ticket.order.instrument, ticket.order.side][ticket.id] = ticket
-            if ticket.order.kind is OrderKind.TRAILING_STOP:
+            if ticket.order.kind is _TRAILING:
                 self.trailing[ticket.id] = ticket
 
     def move(self, ticket: Ticket, status: str, at: datetime) -> None:

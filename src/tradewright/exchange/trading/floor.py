@@ -36,6 +36,7 @@ from tradewright.exchange.trading.updates import Updates
 from tradewright.exchange.trading.windows import extended_start, extends
 from tradewright.exchange.written import Written
 
+_GTC: Final = TimeInForce.GTC
 ACCEPTED: Final = "accepted"
 PENDING_NEW: Final = "pending_new"
 NEW: Final = "new"
@@ -91,7 +92,7 @@ class Floor:
 
     def mind(self, ticket: Ticket) -> None:
         """Remember a ticket that waits for its open, and when it runs out."""
-        lasting = ticket.order.time_in_force is TimeInForce.GTC
+        lasting = ticket.order.time_in_force is _GTC
         if ticket.expires_at is not None and (lasting or ticket.extended_hours):
             self.market.at(ticket.expires_at, partial(self._run_out, ticket))
         if ticket.status != ACCEPTED:
@@ -172,7 +173,7 @@ class Floor:
     def _run_out(self, ticket: Ticket) -> None:
         if not ticket.is_open:
             return
-        if ticket.order.time_in_force is TimeInForce.GTC:
+        if ticket.order.time_in_force is _GTC:
             self.cancel(ticket, self.now)
             return
         self.drop(ticket, "expired", self.now)

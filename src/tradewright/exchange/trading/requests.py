@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
-from tradewright.core.frozen import frozen
+from tradewright.core.frozen import frozen, maker
 from tradewright.core.ids import InstrumentId, OrderId, StrategyId
 from tradewright.core.instrument import Instrument
 from tradewright.core.money import ZERO, Price, Quantity
@@ -44,6 +44,11 @@ _HUNDRED: Final = Decimal(100)
 _DOLLAR: Final = Decimal(1)
 _CENT_PLACES: Final = 2
 _SHARE_QUANTUM: Final = Decimal(10) ** -MOST_PLACES
+_MARKET: Final = OrderKind.MARKET
+_LIMIT: Final = OrderKind.LIMIT
+_DAY: Final = TimeInForce.DAY
+_PRICED: Final = frozenset({"limit_price", "stop_price", "trail_price", "trail_percent"})
+_NO_PRICES: Final = (None, None, None, None)
 _NOT_HERE: Final = ("legs", "advanced_instructions")
 _TAKEN: Final = frozenset(
     {
@@ -122,6 +127,9 @@ class Request:
         )
 
 
+_request: Final = maker(Request)
+
+
 def read_request(body: Mapping[str, Any], instruments: Mapping[str, Instrument]) -> Request:
     """Read an order request; raise Refused with the vendor's words for the rule it breaks."""
     order_class = _class(body)
@@ -132,31 +140,25 @@ def read_request(body: Mapping[str, Any], instruments: Mapping[str, Instrument])
     force = word(body, "time_in_force", FORCES)
     fits(kind, force)
     quantity, notional = _size(body, instrument)
-    limit = price_of(body, "limit_price", instrument)
     exits = exits_of(body, order_class, instrument)
-    if order_class == "oco" and exits is not None:
-        limit = own_limit(kind, exits)
-    stop = price_of(body, "stop_price", instrument)
-    trail = price_of(body, "trail_price", instrument)
-    percent = percent_of(body, "trail_percent")
-    go_together(kind, limit, stop, (trail, percent))
-    request = Request(
-        symbol=instrument.symbol,
-        instrument=instrument.id,
-        side=side,
-        quantity=quantity,
-        kind=kind,
-        time_in_force=force,
-        limit=limit,
-        stop=stop,
-        trail_price=trail,
-        trail_fraction=None if percent is None else percent / _HUNDRED,
-        client_id=client_id,
-        intent=_intent(body, side),
-        notional=notional,
-        extended_hours=flag_of(body, "extended_hours"),
-        order_class=order_class,
-        exits=exits,
+    limit, stop, trail, fraction = _prices(body, kind, instrument, order_class, exits)
+    request = _request(
+        instrument.symbol,
+        instrument.id,
+        side,
+        quantity,
+        kind,
+        force,
+        limit,
+        stop,
+        trail,
+        fraction,
+        client_id,
+        _intent(body, side),
+        notional,
+        flag_of(body, "extended_hours"),
+        order_class,
+        exits,
     )
     _keep_together(request)
     return request
@@ -215,6 +217,26 @@ def _size(body: Mapping[str, Any], instrument: Instrument) -> tuple[Quantity, De
     return Quantity(quantity), None
 
 
+def _prices(
+    body: Mapping[str, Any],
+    kind: OrderKind,
+    instrument: Instrument,
+    order_class: str,
+    exits: Exits | None,
+) -> tuple[Price | None, Price | None, Price | None, Decimal | None]:
+    # Limit, stop, and by how much it trails, in dollars or as a fraction.
+    if kind is _MARKET and not order_class and _PRICED.isdisjoint(body):
+        return _NO_PRICES
+    limit = price_of(body, "limit_price", instrument)
+    if order_class == "oco" and exits is not None:
+        limit = own_limit(kind, exits)
+    stop = price_of(body, "stop_price", instrument)
+    trail = price_of(body, "trail_price", instrument)
+    percent = percent_of(body, "trail_percent")
+    go_together(kind, limit, stop, (trail, percent))
+    return limit, stop, trail, None if percent is None else percent / _HUNDRED
+
+
 def _fractionable(instrument: Instrument) -> None:
     if not instrument.is_fractionable:
         refuse(f'asset "{instrument.symbol}" is not fractionable', NOT_ALLOWED, FORBIDDEN)
@@ -231,10 +253,10 @@ def _intent(body: Mapping[str, Any], side: Side) -> str | None:
 
 def _keep_together(request: Request) -> None:
     kind, force = request.kind, request.time_in_force
-    if request.extended_hours and (kind is not OrderKind.LIMIT or force not in _LASTING):
+    if request.extended_hours and (kind is not _LIMIT or force not in _LASTING):
         refuse("extended hours order must be DAY or GTC limit orders", NOT_TRADABLE)
     if request.is_fractional:
-        if force is not TimeInForce.DAY:
+        if force is not _DAY:
             refuse("fractional orders must be DAY orders", NOT_TRADABLE)
         if request.order_class:
             refuse("fractional orders must be simple orders", NOT_TRADABLE)

@@ -21,6 +21,8 @@ from tradewright.core.orders import Order, OrderKind, Side, TimeInForce
 from tradewright.exchange.wording import Wording
 from tradewright.exchange.written import Written
 
+_STOP: Final = OrderKind.STOP
+_INTENTS: Final = {side: (f"{side.value}_to_open", f"{side.value}_to_close") for side in Side}
 ENDED: Final = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 HELD: Final = "held"
 TAKE_PROFIT: Final = "take_profit"
@@ -151,16 +153,16 @@ class Ticket:
 
     def body(self) -> Written:
         """Write the order as the vendor does."""
-        return Written(self._wording.text(self))
+        worded = self._worded or self._words()
+        return Written(worded.text(self))
 
     def nested(self) -> Written:
         """Write the order with its legs under it."""
-        return Written(self._wording.text(self, [leg.body().text for leg in self.legs]))
+        worded = self._worded or self._words()
+        return Written(worded.text(self, [leg.body().text for leg in self.legs]))
 
-    @property
-    def _wording(self) -> Wording:
-        if self._worded is None:
-            self._worded = Wording(self)
+    def _words(self) -> Wording:
+        self._worded = Wording(self)
         return self._worded
 
 
@@ -171,7 +173,7 @@ def venue_order(ticket: Ticket, instruments: Mapping[InstrumentId, Instrument]) 
     canceled there, and canceled from here.
     """
     order = ticket.order
-    if order.kind is OrderKind.STOP and order.side is Side.BUY and order.stop is not None:
+    if order.kind is _STOP and order.side is Side.BUY and order.stop is not None:
         leeway = _CHEAP_LEEWAY if order.stop < _CHEAP else _LEEWAY
         limit = instruments[order.instrument].to_tick(order.stop * leeway, order.side)
         order = replace(order, kind=OrderKind.STOP_LIMIT, limit=limit)
@@ -182,5 +184,4 @@ def venue_order(ticket: Ticket, instruments: Mapping[InstrumentId, Instrument]) 
 
 def position_intent(side: Side, held: Decimal) -> str:
     """Say whether an order opens or closes what is held."""
-    closes = held * side.sign < 0
-    return f"{side.value}_to_{'close' if closes else 'open'}"
+    return _INTENTS[side][held * side.sign < 0]

@@ -6,14 +6,15 @@ missed one, and the vendor's own stream does not number what it sends.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, overload
 
 from tradewright.core.ids import FillId
-from tradewright.core.orders import Fill
+from tradewright.core.orders import Fill, Side
 from tradewright.exchange.hub import TRADE_UPDATES, Hub
 from tradewright.exchange.trading.tickets import Ticket
 from tradewright.exchange.words import NEW_YORK, identifier, moment, number
@@ -23,11 +24,71 @@ if TYPE_CHECKING:
     from tradewright.core.records import JsonValue
 
 Row = dict[str, "JsonValue"]
+_FILL: Final = "fill"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 # The digits of a ULID: no I, L, O, U.
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TIME_DIGITS: Final = 10
+
+
+class _Print(NamedTuple):
+    # An execution as it was told; what its order is called or has filled may change later.
+    at: datetime
+    name: str
+    kind: str
+    ticket: Ticket
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    filled: Decimal
+    left: Decimal
+    status: str
+
+    def row(self) -> Row:
+        return {
+            "activity_type": "FILL",
+            "id": f"{_stamp(self.at)}::{self.name}",
+            "order_id": self.ticket.id,
+            "symbol": self.symbol,
+            "side": self.side.value,
+            "qty": number(self.quantity),
+            "price": number(self.price),
+            "cum_qty": number(self.filled),
+            "leaves_qty": number(self.left),
+            "order_status": self.status,
+            "transaction_time": moment(self.at),
+            "type": self.kind,
+        }
+
+
+class Rows(Sequence[Row]):
+    """Executions in the vendor's words, oldest first; a row is written when it is asked for."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._prints: list[_Print] = []
+
+    def __len__(self) -> int:
+        """Count the executions."""
+        return len(self._prints)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        """Return one execution, or a range of them."""
+        if isinstance(place, slice):
+            return [each.row() for each in self._prints[place]]
+        return self._prints[place].row()
+
+    def add(self, execution: _Print) -> None:
+        """List an execution."""
+        self._prints.append(execution)
 
 
 @dataclass(slots=True)
@@ -46,7 +107,7 @@ class Updates:
 
     def __init__(self, hub: Hub, account: str) -> None:
         """Tell `hub` of what happens to the orders of `account`."""
-        self.rows: list[Row] = []
+        self.rows = Rows()
         self.executions: dict[str, Execution] = {}
         self._hub = hub
         self._account = account
@@ -57,7 +118,9 @@ class Updates:
         """Say what happened to an order at `at`; return the order as it was written."""
         when = moment(at)
         asked = ticket.cancel_requested_at
-        said = "".join([f'"{name}":{quoted(fact)},' for name, fact in facts.items()])
+        said = ""
+        for name, fact in facts.items():
+            said += f'"{name}":{quoted(fact)},'
         body = ticket.body()
         data = Written(
             f'{{"event":{quoted(event)},"event_id":"{self._event_id(at)}","at":"{when}",'
@@ -69,33 +132,34 @@ class Updates:
 
     def execution(self, ticket: Ticket, fill: Fill, position: Decimal, at: datetime) -> None:
         """List an execution that the ticket has booked, and say so."""
-        kind = "fill" if ticket.status == "filled" else "partial_fill"
+        status, filled = ticket.status, ticket.filled
+        kind = _FILL if status == "filled" else "partial_fill"
         name = identifier("execution", self._account, fill.id)
-        price, quantity = number(fill.price), number(fill.quantity)
-        self.executions[name] = Execution(name, ticket, fill.id, fill.quantity, fill.price)
-        self.rows.append(
-            {
-                "activity_type": "FILL",
-                "id": f"{_stamp(at)}::{name}",
-                "order_id": ticket.id,
-                "symbol": ticket.symbol,
-                "side": fill.side.value,
-                "qty": quantity,
-                "price": price,
-                "cum_qty": number(ticket.filled),
-                "leaves_qty": number(ticket.quantity - ticket.filled),
-                "order_status": ticket.status,
-                "transaction_time": moment(at),
-                "type": kind,
-            }
+        quantity, price = fill.quantity, fill.price
+        self.executions[name] = Execution(name, ticket, fill.id, quantity, price)
+        left = ticket.quantity - filled
+        self.rows.add(
+            _Print(
+                at,
+                name,
+                kind,
+                ticket,
+                ticket.symbol,
+                fill.side,
+                quantity,
+                price,
+                filled,
+                left,
+                status,
+            )
         )
         self.publish(
             kind,
             ticket,
             at,
             execution_id=name,
-            price=price,
-            qty=quantity,
+            price=number(price),
+            qty=number(quantity),
             position_qty=number(position),
         )
 

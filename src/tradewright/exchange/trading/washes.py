@@ -17,6 +17,8 @@ from tradewright.exchange.trading.requests import Request
 from tradewright.exchange.trading.tickets import Ticket, position_intent
 from tradewright.exchange.words import FORBIDDEN, NOT_ALLOWED, NOT_TRADABLE, Refused, number
 
+_SELL: Final = Side.SELL
+_TRAILING: Final = OrderKind.TRAILING_STOP
 _COMPARABLE: Final = (
     (OrderKind.LIMIT, OrderKind.LIMIT),
     (OrderKind.LIMIT, OrderKind.STOP_LIMIT),
@@ -26,7 +28,7 @@ _COMPARABLE: Final = (
 
 def no_wash(request: Request, opposite: Iterable[Ticket], *, but: Ticket | None = None) -> None:
     """Refuse what could trade with an open order of the other side; `but` is about to give way."""
-    if request.order_class or request.kind is OrderKind.TRAILING_STOP:
+    if request.order_class or request.kind is _TRAILING:
         return
     for ticket in opposite:
         if ticket is not but and _meets(request, ticket):
@@ -51,8 +53,8 @@ def no_surplus(request: Request, held: Decimal, own: Iterable[Ticket], asked: De
     side takes none.
     """
     exits = held * request.side.sign < 0
-    if request.intent not in (None, position_intent(request.side, held)):
-        inferred = position_intent(request.side, held)
+    inferred = position_intent(request.side, held)
+    if request.intent is not None and request.intent != inferred:
         message = f"position intent mismatch, inferred: {inferred}, specified: {request.intent}"
         refuse(message, NOT_TRADABLE)
     if exits and request.order_class == "bracket":
@@ -65,7 +67,7 @@ def no_surplus(request: Request, held: Decimal, own: Iterable[Ticket], asked: De
         available = max(existing - reserved, ZERO)
         if asked > available:
             _short_of(request.symbol, asked, available, existing, reserved)
-    elif request.side is Side.SELL and request.is_fractional:
+    elif request.side is _SELL and request.is_fractional:
         refuse("fractional orders cannot be sold short", NOT_TRADABLE)
 
 

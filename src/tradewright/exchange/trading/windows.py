@@ -14,6 +14,9 @@ from tradewright.core.orders import TimeInForce
 from tradewright.core.session import Calendar, Session
 from tradewright.exchange.words import FORBIDDEN, NEW_YORK, NOT_ALLOWED, Refused
 
+_OPG: Final = TimeInForce.OPG
+_CLS: Final = TimeInForce.CLS
+_GTC: Final = TimeInForce.GTC
 _EVENING: Final = time(19, 0)
 _LAST_FOR_OPEN: Final = time(9, 28)
 _BEFORE_CLOSE: Final = timedelta(minutes=10)
@@ -26,9 +29,9 @@ _AGE: Final = timedelta(days=90)
 
 def keep_window(force: TimeInForce, at: datetime, calendar: Calendar) -> None:
     """Refuse an order for an auction whose time has passed and whose next is not yet taken."""
-    if force is TimeInForce.OPG:
+    if force is _OPG:
         last, name = _LAST_FOR_OPEN, "9:28am"
-    elif force is TimeInForce.CLS:
+    elif force is _CLS:
         last = _last_for_close(at, calendar)
         name = f"{last.hour % 12 or 12}:{last.minute:02d}pm"
     else:
@@ -52,7 +55,7 @@ def runs_out(
     `session` is the one that is open; without it the order is for the next. What is good until
     canceled is so for 90 days.
     """
-    if force is TimeInForce.GTC:
+    if force is _GTC:
         day = at.astimezone(NEW_YORK).date() + _AGE
         return datetime.combine(day, _AGED_AT, NEW_YORK).astimezone(UTC)
     if extended:
