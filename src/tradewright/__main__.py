@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line; Ctrl-C while it is still being loaded is no traceback either."""
     try:
-        from tradewright.cli.main import main as run  # noqa: PLC0415 - loading takes a second
+        from tradewright.cli.main import main as run  # noqa: PLC0415 - loading takes a while
     except KeyboardInterrupt:
         sys.stderr.write("error: stopped\n")
         sys.exit(130)

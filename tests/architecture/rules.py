@@ -133,8 +133,17 @@ def init_has_names_only(source: Source) -> Iterator[str]:
                 continue
             case ast.Assign(targets=[ast.Name(id="__all__" | "__version__")]):
                 continue
+            case ast.If() if _imports_lazily(node):
+                continue
             case _:
                 yield f"{source.path}:{node.lineno}: only imports, __all__ and __version__"
+
+
+def _imports_lazily(node: ast.If) -> bool:
+    imports = all(isinstance(each, ast.ImportFrom) for each in node.body)
+    rest = [ast.unparse(each) for each in node.orelse]
+    loads = rest == ["__getattr__, __dir__ = lazily(__name__, __file__)"]
+    return imports and loads and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def banned_names(source: Source) -> Iterator[str]:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from tests.architecture.tree import PACKAGE, ROOT
+from tradewright.cli.catalog import COMMANDS, loaded
 from tradewright.cli.main import app
 from tradewright.configuration import Settings
 from tradewright.core.decisions import RefusalCode
@@ -90,7 +91,11 @@ def commands() -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
             for part in sorted(command.commands):
                 yield from below(f"{name} {part}", command.commands[part])
 
-    yield from below("tradewright", typer.main.get_command(app))
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    for name in COMMANDS:
+        group.add_command(loaded(name))
+    yield from below("tradewright", group)
 
 
 def options(command: TyperCommand | TyperGroup) -> Iterator[tuple[str, ...]]:

@@ -2,64 +2,71 @@
 
 from __future__ import annotations
 
-from tradewright.adapters.rehearsal_process import ExchangeProcess
-from tradewright.bootstrap.accounts import (
-    Account,
-    Conduct,
-    Place,
-    account_place,
-    conduct_of,
-    exchange_place,
-)
-from tradewright.bootstrap.clients import own_client, service_client
-from tradewright.bootstrap.logins import (
-    identity_provider,
-    make_missing_keys,
-    rotate_signing_key,
-)
-from tradewright.bootstrap.markets import (
-    FORMATS,
-    SAMPLE_LABEL,
-    bar_reader,
-    bar_store,
-    load_detail,
-    load_market,
-    load_quotes,
-)
-from tradewright.bootstrap.records import (
-    anchor_key,
-    audit_table,
-    authority,
-    certificates_left,
-    make_anchor_key,
-    record,
-    waiting_audit,
-)
-from tradewright.bootstrap.runs import Rehearsal, rehearse
-from tradewright.bootstrap.secrets import secret_store, unfit_secrets
-from tradewright.bootstrap.services import (
-    Resources,
-    random_id,
-    service_databases,
-    service_resources,
-)
-from tradewright.bootstrap.stores import (
-    REHEARSALS,
-    Databases,
-    Stores,
-    clock_skew,
-    databases,
-    open_stores,
-)
-from tradewright.bootstrap.work import open_executor, usual_workers
-from tradewright.configuration import Settings, changes, shown_value
-from tradewright.settings import (
-    environment_with,
-    examined_settings,
-    load_settings,
-    production_faults,
-    secret_settings,
-)
+from typing import TYPE_CHECKING
+
+from tradewright.lazy import lazily
+
+if TYPE_CHECKING:
+    from tradewright.adapters.rehearsal_process import ExchangeProcess
+    from tradewright.bootstrap.accounts import (
+        Account,
+        Conduct,
+        Place,
+        account_place,
+        conduct_of,
+        exchange_place,
+    )
+    from tradewright.bootstrap.clients import own_client, service_client
+    from tradewright.bootstrap.logins import (
+        identity_provider,
+        make_missing_keys,
+        rotate_signing_key,
+    )
+    from tradewright.bootstrap.markets import (
+        FORMATS,
+        SAMPLE_LABEL,
+        bar_reader,
+        bar_store,
+        load_detail,
+        load_market,
+        load_quotes,
+    )
+    from tradewright.bootstrap.records import (
+        anchor_key,
+        audit_table,
+        authority,
+        certificates_left,
+        make_anchor_key,
+        record,
+        waiting_audit,
+    )
+    from tradewright.bootstrap.runs import Rehearsal, rehearse
+    from tradewright.bootstrap.secrets import secret_store, unfit_secrets
+    from tradewright.bootstrap.services import (
+        Resources,
+        random_id,
+        service_databases,
+        service_resources,
+    )
+    from tradewright.bootstrap.stores import (
+        REHEARSALS,
+        Databases,
+        Stores,
+        clock_skew,
+        databases,
+        open_stores,
+    )
+    from tradewright.bootstrap.work import open_executor, usual_workers
+    from tradewright.configuration import Settings, changes, shown_value
+    from tradewright.settings import (
+        environment_with,
+        examined_settings,
+        load_settings,
+        production_faults,
+        secret_settings,
+    )
+else:
+    __getattr__, __dir__ = lazily(__name__, __file__)
 
 __all__ = [
     "FORMATS",

@@ -14,21 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tradewright import __version__
-from tradewright.cli import (
-    account,
-    data,
-    demo,
-    doctor,
-    runs,
-    services,
-    strategy,
-    trade,
-    validate,
-)
-from tradewright.cli.exchange import commands as exchange
-from tradewright.cli.parse import command_of
-from tradewright.cli.search import commands as search
-from tradewright.cli.services import audit, auth, certs, config
+from tradewright.cli.catalog import OnDemand
 from tradewright.core.errors import (
     ConfigError,
     DataError,
@@ -45,31 +31,11 @@ FAILED = 1
 STOPPED = 130
 
 app = typer.Typer(
+    cls=OnDemand,
     help="Systematic trading of US equities, from raw data to live orders.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(audit.app, name="audit")
-app.add_typer(auth.app, name="auth")
-app.add_typer(certs.app, name="certs")
-app.add_typer(config.app, name="config")
-app.add_typer(data.app, name="data")
-app.add_typer(exchange.app, name="exchange")
-app.add_typer(runs.report, name="report")
-app.add_typer(runs.runs, name="runs")
-app.add_typer(search.app, name="search")
-app.add_typer(strategy.app, name="strategy")
-app.add_typer(validate.app, name="validate")
-app.command("account")(account.account)
-app.command("demo")(demo.demo)
-app.command("backtest")(command_of(trade.backtest, trade.Backtesting))
-app.command("paper-run")(command_of(trade.paper_run, trade.PaperRunning))
-app.command("doctor")(doctor.doctor)
-app.command("serve")(services.serve)
-app.command("up")(services.up)
-app.command("status")(services.status)
-app.command("logs")(services.logs)
-app.command("down")(services.down)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - called by the option

@@ -18,6 +18,7 @@ from tradewright.cli.keep import keep_run
 from tradewright.cli.parse import (
     Plan,
     amount,
+    command_of,
     cost_names,
     day,
     detail_of,
@@ -266,3 +267,7 @@ def _show(body: Body, folder: Path, *, as_json: bool) -> None:
         return
     show_summary(body, f"{body['strategy']} over {body['label']}")
     show_line(f"report: {folder / 'report.html'}")
+
+
+backtest_command = command_of(backtest, Backtesting)
+paper_run_command = command_of(paper_run, PaperRunning)
