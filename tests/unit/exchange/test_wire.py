@@ -155,3 +155,16 @@ def test_an_application_that_only_breaks_is_answered_for() -> None:
     with served(saying(fails=True)) as port:
         said = b"".join(pieces(port, ask(close=False)))
     assert said.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+
+
+def test_who_has_been_answered_is_not_told_to_continue() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await saying(start(length(HELLO)), body(HELLO))(scope, receive, send)
+        if scope["type"] == "http":
+            assert (await receive())["type"] == "http.disconnect"
+
+    with served(app) as port:
+        asked = ask(b"POST", b"expect: 100-continue", b"content-length: 5", close=False)
+        said = b"".join(pieces(port, asked))
+    assert said.endswith(HELLO)
+    assert b"Continue" not in said

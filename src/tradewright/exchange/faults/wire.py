@@ -73,6 +73,7 @@ class Cycle(RequestResponseCycle):
             whole = self._whole(start, message)
             if whole is not None:
                 self.transport.write(whole)
+                self.waiting_for_100_continue = False
                 self.response_complete = True
                 self.message_event.set()
                 self.on_response()
