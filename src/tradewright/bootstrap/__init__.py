@@ -41,10 +41,9 @@ if TYPE_CHECKING:
         waiting_audit,
     )
     from tradewright.bootstrap.runs import Rehearsal, rehearse
-    from tradewright.bootstrap.secrets import secret_store, unfit_secrets
+    from tradewright.bootstrap.secrets import random_id, secret_store, unfit_secrets
     from tradewright.bootstrap.services import (
         Resources,
-        random_id,
         service_databases,
         service_resources,
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tradewright.bootstrap.secrets import secret_store
-from tradewright.bootstrap.services import random_id
+from tradewright.bootstrap.secrets import random_id, secret_store
 from tradewright.client import ServiceClient, Terms
 from tradewright.core.clock import SystemClock
 from tradewright.ops.tracing import outgoing_headers

@@ -7,6 +7,7 @@ a secret; only what opens that server is read on this machine.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from tradewright.adapters.secrets import (
@@ -108,3 +109,8 @@ def _remote(settings: Settings, opener: SecretStore) -> SecretStore:
         read = AwsReader(place, opener, clock, seconds=seconds)
     kept = settings.secrets_cache_seconds
     return RemoteSecretStore(read, str(place), clock.monotonic, kept_seconds=kept)
+
+
+def random_id() -> str:
+    """Return 128 bits from the system's source of randomness, as 32 hexadecimal digits."""
+    return os.urandom(16).hex()

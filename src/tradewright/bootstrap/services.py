@@ -7,7 +7,6 @@ then what needs it is refused, health says so, and it is used again as soon as i
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from tradewright.adapters.redis import (
     redis_client,
 )
 from tradewright.bootstrap.records import audit_log, certificate_verifier
-from tradewright.bootstrap.secrets import secret_store, secrets_check
+from tradewright.bootstrap.secrets import random_id, secret_store, secrets_check
 from tradewright.bootstrap.stores import Databases
 from tradewright.core.clock import SystemClock
 from tradewright.core.errors import SafetyError
@@ -81,11 +80,6 @@ class Resources:
     threads: Threads
     tasks: Tasks
     checks: tuple[Check, ...] = ()
-
-
-def random_id() -> str:
-    """Return 128 bits from the system's source of randomness, as 32 hexadecimal digits."""
-    return os.urandom(16).hex()
 
 
 @contextmanager
