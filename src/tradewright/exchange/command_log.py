@@ -33,13 +33,17 @@ _RESET: Final = "empty the folder with `tradewright exchange reset --state FOLDE
 
 
 class Entry(NamedTuple):
-    """A command that was performed: its number, and the market's time and position then."""
+    """A command that was performed: its number, and the market's time and position then.
+
+    `said` is its arguments as one line of JSON, where they are there as such.
+    """
 
     number: int
     at: datetime
     position: int
     name: str
     arguments: Mapping[str, Any]
+    said: str = ""
 
 
 class CommandLog:
@@ -239,7 +243,8 @@ def _exactly(value: object) -> str:
 
 def _line(entry: Entry) -> bytes:
     head = f'{{"n":{entry.number},"at":"{moment(entry.at)}","position":{entry.position}'
-    body = f'"name":{_json(entry.name)},"arguments":{written(entry.arguments)}}}\n'
+    arguments = entry.said or written(entry.arguments)
+    body = f'"name":{_json(entry.name)},"arguments":{arguments}}}\n'
     return f"{head},{body}".encode()
 
 

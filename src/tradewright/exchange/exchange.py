@@ -128,8 +128,10 @@ class Exchange:
             undo.pop_all()
         self._log = log
 
-    def perform(self, name: str, arguments: Mapping[str, Any]) -> object:
+    def perform(self, name: str, arguments: Mapping[str, Any], said: str = "") -> object:
         """Perform a command now; a command that is refused changes nothing.
+
+        `said` is the arguments as one line of JSON, if they came as such: they are kept so.
 
         Raises:
             Refused: The exchange refuses it, in the vendor's words.
@@ -140,7 +142,7 @@ class Exchange:
         if self._broken:
             raise Refused(_FAILED, _UNKEPT, "the state of the exchange cannot be kept; see its log")
         done = self._do(name, arguments)
-        self._write(name, arguments)
+        self._write(name, arguments, said)
         self.market.settle()
         return done
 
@@ -203,12 +205,12 @@ class Exchange:
         self._stepping = False
         self.hub.publish(TIME, (before, self.market.now))
 
-    def _write(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def _write(self, name: str, arguments: Mapping[str, Any], said: str = "") -> None:
         log, market = self._log, self.market
         if log is None or self._recalling:
             return
         try:
-            log.append(Entry(log.number + 1, market.now, market.position, name, arguments))
+            log.append(Entry(log.number + 1, market.now, market.position, name, arguments, said))
         except ConfigError:
             # It is performed and not kept: nothing may follow that a restart would not know.
             self._broken = True

@@ -9,10 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.unit.exchange.builders import KEY, SECRET
 from tests.unit.exchange.minutes import AAA, minute, minute_exchange, standing, submit
 from tradewright.core.errors import ConfigError, QualityFailure
+from tradewright.exchange.app import KEY_HEADER, SECRET_HEADER, create_app
 from tradewright.exchange.command_log import CommandLog, Entry, forget
 from tradewright.exchange.exchange import Exchange
 from tradewright.exchange.faults.judge import Faults, Injected
@@ -259,6 +262,37 @@ def test_the_log_keeps_the_exact_text_of_numbers(tmp_path: Path) -> None:
     with kept_in(tmp_path) as again:
         (ticket,) = again.orders.tickets.values()
         assert ticket.order.limit == Decimal("99.10")
+
+
+ORDER = '{"symbol": "AAA",\t"qty": 3.0, "side": "buy", "type": "market", "time_in_force": "day"'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"{ORDER}}}".encode(),
+        f" {ORDER}}}\r\n".encode(),
+        f'{ORDER},\n"client_order_id": "mine"}}'.encode(),
+        f'{ORDER}, "client_order_id": "grün"}}'.encode(),
+        f'{ORDER}, "client_order_id": "gr\\u00fcn"}}'.encode(),
+        f"{ORDER}}}".encode("utf-16-le"),
+        f"{ORDER}}}".encode("utf-8-sig"),
+    ],
+)
+async def test_an_order_is_kept_however_its_client_wrote_it(tmp_path: Path, raw: bytes) -> None:
+    with kept_in(tmp_path) as exchange:
+        exchange.advance(minute(0, 3))
+        app = create_app(exchange, key=KEY, secret=SECRET)
+        headers = {KEY_HEADER: KEY, SECRET_HEADER: SECRET}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://exchange", headers=headers
+        ) as client:
+            taken = await client.post("/v2/orders", content=raw)
+        assert taken.status_code == 200, taken.text
+        before = state(exchange)
+    assert len((tmp_path / "commands.jsonl").read_bytes().splitlines()) == 3
+    with kept_in(tmp_path) as again:
+        assert state(again) == before
 
 
 def test_time_that_passed_by_itself_is_kept_with_what_happens_next(tmp_path: Path) -> None:

@@ -43,12 +43,18 @@ class Submission:
             arguments: dict[str, object] = {"body": object_of(raw)}
             if twist:
                 arguments["twist"] = twist
-            done = exchange.perform("submit", arguments)
+            done = exchange.perform("submit", arguments, "" if twist else _said(raw))
         except Refused as refused:
             await reply(send, refused.body, refused.status)
             return
         await exchange.kept()
         await reply(send, done)
+
+
+def _said(raw: bytes) -> str:
+    # The arguments as the client wrote them, if that is a line of ASCII.
+    plain = raw.isascii() and b"\n" not in raw and b"\0" not in raw
+    return f'{{"body":{raw.decode()}}}' if plain else ""
 
 
 async def _orders(request: Request) -> Response:
