@@ -36,6 +36,11 @@ async def client(exchange: Exchange) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
+def kept(folder: Path) -> list[str]:
+    """The lines of the log of commands; while it is open there are zeros behind them."""
+    return (folder / "commands.jsonl").read_text().rstrip("\0").splitlines()
+
+
 async def test_time_is_moved_to_a_time_by_seconds_and_by_events(client: httpx.AsyncClient) -> None:
     async def moved(**body: object) -> tuple[str, int]:
         answer = await client.post("/rehearsal/advance", json=body)
@@ -117,7 +122,7 @@ async def test_a_reset_stands_at_the_beginning(
     submit(exchange)
     assert (await client.post("/rehearsal/reset")).json() == start
     assert (await client.get("/v2/orders?status=all")).json() == []
-    assert len((tmp_path / "commands.jsonl").read_text().splitlines()) == 1
+    assert len(kept(tmp_path)) == 1
 
 
 async def test_an_answer_comes_when_its_command_is_kept(
@@ -128,6 +133,6 @@ async def test_an_answer_comes_when_its_command_is_kept(
     assert refused.status_code == 403
     taken = await client.post("/v2/orders", json={**ORDER, "qty": 3.0})
     assert taken.status_code == 200, taken.text
-    last = (tmp_path / "commands.jsonl").read_text().splitlines()[-1]
+    last = kept(tmp_path)[-1]
     # Numbers are kept as they were written.
     assert '"qty":3.0' in last

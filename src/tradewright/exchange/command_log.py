@@ -3,13 +3,17 @@
 A line is written before anyone hears of the command, so a process that is killed loses none; it
 is on disk once `kept` returns. One flush serves all that were written before it began. While the
 disk is quick the event loop waits for it, which costs less than to hand it to a thread; after one
-that was slow the loop goes on during the next few. A last line without its end was never answered,
-and is dropped.
+that was slow the loop goes on during the next few.
+
+While it is open the file is longer than its lines, with zeros in the rest: to flush what lies
+within a file costs the file system no entry in its journal. A last line without its end was never
+answered, nor was anything behind a zero: both are dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -27,6 +31,9 @@ from tradewright.exchange.words import moment
 FILE: Final = "commands.jsonl"
 _HEAD: Final = "rehearsal"
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_ZERO: Final = b"\0"
+_STEP: Final = 1 << 20
+_BLOCK: Final = 1 << 16
 _SLOW_SECONDS: Final = 0.003
 _ASIDE: Final = 16
 _RESET: Final = "empty the folder with `tradewright exchange reset --state FOLDER`"
@@ -59,6 +66,7 @@ class CommandLog:
         self.path = folder / FILE
         self.number = 0
         self._facts = dict(facts)
+        self._end = self._room = 0
         self._written = 0
         self._synced = 0
         self._aside = 0
@@ -66,7 +74,7 @@ class CommandLog:
         self._waiting: list[asyncio.Future[None]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b", buffering=0)
+            self._file = FileIO(self.path, "r+", opener=_opened)
         except OSError as error:
             raise _unwritable(self.path, error) from error
         try:
@@ -84,6 +92,8 @@ class CommandLog:
         with self.path.open("rb") as lines:
             next(lines, None)
             for place, line in enumerate(lines, 2):
+                if line.startswith(_ZERO):
+                    break
                 entry = _parsed(line, f"{self.path}:{place}")
                 self.number = entry.number
                 yield entry
@@ -96,11 +106,9 @@ class CommandLog:
         """
         line = _line(entry)
         try:
-            went = self._file.write(line)
+            self._put(line)
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        if went != len(line):
-            raise _unwritable(self.path, OSError(0, "the disk is full"))
         self.number = entry.number
         self._written += 1
 
@@ -127,6 +135,7 @@ class CommandLog:
         """
         try:
             self._file.truncate(0)
+            self._end = self._room = 0
             self._begin()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -136,6 +145,7 @@ class CommandLog:
     def close(self) -> None:
         """Put everything on disk and let go of the file."""
         if not self._file.closed:
+            self._file.truncate(self._end)
             os.fsync(self._file.fileno())
             self._file.close()
 
@@ -168,8 +178,10 @@ class CommandLog:
 
     def _open(self, folder: Path) -> None:
         _lock(self._file, folder)
-        _drop_torn_end(self._file)
-        head = self._head()
+        whole = _end_of_lines(self._file)
+        head = self._head() if whole else None
+        self._file.truncate(whole)
+        self._end = self._room = whole
         if head is None:
             self._begin()
             _sync_folder(folder)
@@ -184,11 +196,9 @@ class CommandLog:
                     f"start it with the same {field}, use another --state folder, or {_RESET}",
                 )
 
-    def _head(self) -> Mapping[str, Any] | None:
+    def _head(self) -> Mapping[str, Any]:
         with self.path.open("rb") as lines:
-            line = next(lines, b"")
-        if not line:
-            return None
+            line = next(lines)
         try:
             head = json.loads(line)
         except ValueError:
@@ -199,7 +209,16 @@ class CommandLog:
 
     def _begin(self) -> None:
         head = json.dumps({_HEAD: self._facts}, separators=(",", ":"))
-        self._file.write(head.encode() + b"\n")
+        self._put(head.encode() + b"\n")
+
+    def _put(self, line: bytes) -> None:
+        file, end = self._file.fileno(), self._end + len(line)
+        if end > self._room:
+            room = max(self._room + _STEP, end)
+            _write_at(file, bytes(room - self._room), self._room)
+            self._room = room
+        _write_at(file, line, self._end)
+        self._end = end
 
 
 def forget(folder: Path) -> bool:
@@ -279,19 +298,29 @@ def _lock(file: FileIO, folder: Path) -> None:
         ) from None
 
 
-def _drop_torn_end(file: FileIO) -> None:
-    size = file.seek(0, os.SEEK_END)
-    whole, block = size, 65536
-    while whole:
-        start = max(whole - block, 0)
-        file.seek(start)
-        found = file.read(whole - start).rfind(b"\n")
-        if found >= 0:
-            whole = start + found + 1
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _write_at(file: int, data: bytes, place: int) -> None:
+    if os.pwrite(file, data, place) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _end_of_lines(file: FileIO) -> int:
+    # Of a machine that went down, a later line may be there without one before it, and neither
+    # was answered: what counts ends before the first zero.
+    file.seek(0)
+    whole = place = 0
+    while block := file.read(_BLOCK):
+        zero = block.find(_ZERO)
+        part = block if zero < 0 else block[:zero]
+        if (last := part.rfind(b"\n")) >= 0:
+            whole = place + last + 1
+        if zero >= 0:
             break
-        whole = start
-    if whole != size:
-        file.truncate(whole)
+        place += len(block)
+    return whole
 
 
 def _sync_folder(folder: Path) -> None:

@@ -160,11 +160,47 @@ def test_a_torn_last_line_is_dropped_and_written_over(tmp_path: Path) -> None:
         before = state(exchange)
     log = tmp_path / "commands.jsonl"
     whole = log.read_bytes()
-    for torn in (b'{"n":3,"at":"2024-01-02T14', b"{", b"x" * 200_000):
+    later = whole.splitlines(keepends=True)[-1].replace(b'"n":2', b'"n":3')
+    for torn in (
+        b'{"n":3,"at":"2024-01-02T14',
+        b"{",
+        b"x" * 200_000,
+        b"\0" * 200_000,
+        # A machine that went down has kept a later block, and not the one before it.
+        later[:20] + b"\0" * 4096 + later,
+        b"\0" + later,
+    ):
         log.write_bytes(whole + torn)
         with kept_in(tmp_path) as exchange:
             assert state(exchange) == before
         assert log.read_bytes() == whole
+
+
+def test_a_log_that_was_not_closed_is_read_to_its_last_line(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    with kept_in(tmp_path) as exchange:
+        exchange.advance(minute(0, 3))
+        for _ in range(50):
+            submit(exchange)
+        (killed / "commands.jsonl").write_bytes((tmp_path / "commands.jsonl").read_bytes())
+        before = state(exchange)
+    with kept_in(killed) as exchange:
+        assert state(exchange) == before
+        submit(exchange)
+    sizes = [(folder / "commands.jsonl").stat().st_size for folder in (tmp_path, killed)]
+    assert sizes[0] < sizes[1] < sizes[0] + 500
+
+
+def test_a_log_grows_past_the_room_that_it_made(tmp_path: Path) -> None:
+    log = CommandLog(tmp_path, {})
+    long = {"text": "x" * 700_000}
+    for number in range(1, 5):
+        log.append(Entry(number, minute(0, 3), 0, "note", long))
+    log.close()
+    again = CommandLog(tmp_path, {})
+    assert [entry.arguments for entry in again.entries()] == [long] * 4
+    again.close()
 
 
 def test_a_line_in_the_middle_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -247,7 +283,7 @@ async def test_kept_is_when_it_is_on_disk(tmp_path: Path) -> None:
         for _ in range(3):
             submit(exchange)
         await exchange.kept()
-        lines = (tmp_path / "commands.jsonl").read_text().splitlines()
+        lines = (tmp_path / "commands.jsonl").read_text().rstrip("\0").splitlines()
         assert [json.loads(line)["name"] for line in lines[1:]] == ["advance", *["submit"] * 3]
         assert json.loads(lines[1])["position"] == exchange.market.position
         await exchange.kept()
@@ -311,10 +347,13 @@ def test_what_cannot_be_kept_stops_the_exchange(tmp_path: Path) -> None:
     with kept_in(tmp_path) as exchange:
         exchange.advance(minute(0, 3))
         assert exchange._log is not None
-        exchange._log._file.close()
-        exchange._log._file = (tmp_path / "commands.jsonl").open("rb", buffering=0)
-        with pytest.raises(ConfigError, match="cannot be written"):
+        writable = exchange._log._file
+        with (
+            (tmp_path / "commands.jsonl").open("rb", buffering=0) as exchange._log._file,
+            pytest.raises(ConfigError, match="cannot be written"),
+        ):
             submit(exchange)
+        exchange._log._file = writable
         with pytest.raises(Refused, match="cannot be kept"):
             submit(exchange)
 
