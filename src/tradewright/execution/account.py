@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from tradewright.core.events import BarClosed, SplitApplied
 from tradewright.core.money import ZERO
 from tradewright.portfolio.ledger import Ledger
-from tradewright.portfolio.tally import Tally
+from tradewright.portfolio.valuation import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

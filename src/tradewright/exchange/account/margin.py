@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from tradewright.core.frozen import frozen
 from tradewright.core.money import ZERO
-from tradewright.portfolio.tally import Tally
+from tradewright.portfolio.valuation import Tally
 
 if TYPE_CHECKING:
     from tradewright.core.ids import InstrumentId
